@@ -1,0 +1,72 @@
+"""From a config to an agent: which policy, which extractor, which buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.sac.policies import MultiInputPolicy, SACPolicy
+
+from visual_her.config import TrainConfig
+from visual_her.encoders import ManipulationExtractor
+from visual_her.policy import DrQv2SACPolicy
+from visual_her.replay import HerFrameBuffer, RewardFunction
+from visual_her.sac import PixelSAC
+
+
+def build_agent(
+    config: TrainConfig,
+    env: VecEnv,
+    compute_reward: RewardFunction,
+    *,
+    episode_length: int = 50,
+    buffer_size: int | None = None,
+) -> PixelSAC:
+    """An untrained agent, seeded.
+
+    Args:
+        config: what to build.
+        env: environments with both goals in their observations.
+        compute_reward: the task's reward for batches of goals.
+        episode_length: steps an episode.
+        buffer_size: another size than the config's; evaluation needs no room.
+    """
+    policy: type[SACPolicy] = DrQv2SACPolicy if config.critic_encoder else MultiInputPolicy
+    policy_kwargs: dict[str, Any] = {
+        "net_arch": list(config.net_arch),
+        "features_extractor_class": ManipulationExtractor,
+        "features_extractor_kwargs": {
+            "encoder": config.encoder,
+            "spatial_softmax": config.spatial_softmax,
+            "feature_norm": config.feature_norm,
+            "goal_mode": config.goal_mode,
+            "proprioception": config.proprio,
+            "num_filters": config.num_filters,
+            "standardize": config.standardize,
+        },
+    }
+    if not config.critic_encoder:
+        policy_kwargs["share_features_extractor"] = config.share_encoder
+    return PixelSAC(
+        policy,
+        env,
+        learning_rate=config.learning_rate,
+        buffer_size=buffer_size or config.buffer_size,
+        learning_starts=config.learning_starts,
+        batch_size=config.batch_size,
+        tau=config.tau,
+        gamma=config.gamma,
+        train_freq=1,
+        gradient_steps=config.gradient_steps,
+        ent_coef=config.ent_coef,  # type: ignore[arg-type]  # SB3's annotation knows only "auto"
+        replay_buffer_class=HerFrameBuffer,  # type: ignore[arg-type]
+        replay_buffer_kwargs={
+            "compute_reward": compute_reward,
+            "n_sampled_goal": config.her_n_sampled_goal,
+            "episode_length": episode_length,
+            "drq_pad": config.drq_pad if config.uses_drq else 0,
+        },
+        policy_kwargs=policy_kwargs,
+        device=config.device,
+        seed=config.seed,
+    )

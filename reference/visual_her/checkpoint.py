@@ -1,0 +1,199 @@
+"""Checkpoints: written whole or not at all, and read without running any code from them.
+
+A checkpoint is a zip of ``checkpoint.json`` (config, counters, random states) and ``weights.pt`` (networks and
+optimizers, read with ``weights_only``). The replay buffer lies beside it in ``….replay.npz``, plain arrays, so that
+the checkpoint itself stays small enough to copy; only the newest checkpoint of a run keeps one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from visual_her.config import TrainConfig
+from visual_her.errors import UsageError
+from visual_her.replay import HerFrameBuffer
+from visual_her.sac import PixelSAC
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and found whole.
+
+    Attributes:
+        path: where it lies.
+        config: the run's configuration.
+        step: env steps at which it was written.
+        state: everything else of ``checkpoint.json``.
+        weights: state dicts of ``policy``, the optimizers and, where learned, the temperature.
+    """
+
+    path: Path
+    config: TrainConfig
+    step: int
+    state: dict[str, Any]
+    weights: dict[str, Any]
+
+
+def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool) -> Path | None:
+    """Writes ``path`` atomically, its replay buffer first.
+
+    Args:
+        agent: the agent to save.
+        config: its configuration.
+        path: the checkpoint's final name.
+        with_buffer: whether to write the replay buffer beside it, if the disk has room for it.
+
+    Returns:
+        The replay buffer's path, or ``None`` if it was not written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer: HerFrameBuffer = agent.replay_buffer  # type: ignore[assignment]
+    replay = replay_path(path) if with_buffer and _fits(buffer, path.parent) else None
+    if replay is not None:
+        _write_atomically(replay, lambda file: np.savez(file, **buffer.state_arrays()))  # type: ignore[arg-type]
+    state = {
+        "format": FORMAT,
+        "config": config.to_json(),
+        "step": agent.num_timesteps,
+        "updates": agent._n_updates,
+        "episodes": agent._episode_num,
+        "replay": replay.name if replay else None,
+        "buffer_rng": buffer.rng.bit_generator.state,
+        "action_rng": agent.action_space.np_random.bit_generator.state,
+    }
+    weights = {name: module.state_dict() for name, module in _stateful(agent).items()}
+    weights["torch_rng"] = torch.get_rng_state()
+    if agent.log_ent_coef is not None:
+        weights["log_ent_coef"] = agent.log_ent_coef.detach()
+
+    def write(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("checkpoint.json", json.dumps(state))
+            tensors = io.BytesIO()
+            torch.save(weights, tensors)
+            archive.writestr("weights.pt", tensors.getvalue())
+
+    _write_atomically(path, write)
+    return replay
+
+
+def read(path: str | Path) -> Checkpoint:
+    """Reads and checks a checkpoint.
+
+    Raises:
+        UsageError: it is missing, damaged, or was written by something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"there is no checkpoint {path}: give the path of a .zip that visual-her train wrote.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "checkpoint.json" not in archive.namelist():
+                raise UsageError(f"{path} is no checkpoint of visual-her: give a .zip that visual-her train wrote.")
+            state = json.loads(archive.read("checkpoint.json"))
+            if not isinstance(state, dict) or state.get("format") != FORMAT:
+                raise UsageError(f"{path} has another checkpoint format than {FORMAT}: use the version that wrote it.")
+            weights = torch.load(io.BytesIO(archive.read("weights.pt")), map_location="cpu", weights_only=True)
+        config = TrainConfig.from_json(state["config"])
+        return Checkpoint(path, config, int(state["step"]), state, weights)
+    except UsageError:
+        raise
+    except Exception as error:  # zipfile, json, pickle and torch each have several ways to reject a file
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UsageError(f"{path} is truncated or damaged ({reason}): use another checkpoint.") from error
+
+
+def restore(agent: PixelSAC, checkpoint: Checkpoint) -> None:
+    """Fills an agent that was built from the checkpoint's config; the routing is the agent's own and stays.
+
+    Raises:
+        UsageError: the weights are of another architecture.
+    """
+    try:
+        for name, module in _stateful(agent).items():
+            module.load_state_dict(checkpoint.weights[name])
+        if agent.log_ent_coef is not None:
+            with torch.no_grad():
+                agent.log_ent_coef.copy_(checkpoint.weights["log_ent_coef"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the weights in {checkpoint.path} are of another architecture than its config says: use another checkpoint."
+        ) from error
+    agent.num_timesteps = checkpoint.step
+    agent._n_updates = int(checkpoint.state["updates"])
+    agent._episode_num = int(checkpoint.state["episodes"])
+
+
+def restore_random_state(agent: PixelSAC, checkpoint: Checkpoint) -> None:
+    """Continues the streams of exploration, replay and network noise where the checkpoint left them."""
+    torch.set_rng_state(checkpoint.weights["torch_rng"])
+    agent.action_space.np_random.bit_generator.state = checkpoint.state["action_rng"]
+    agent.replay_buffer.rng.bit_generator.state = checkpoint.state["buffer_rng"]  # type: ignore[union-attr]
+
+
+def restore_buffer(agent: PixelSAC, checkpoint: Checkpoint) -> None:
+    """Fills the agent's replay buffer from the file beside the checkpoint.
+
+    Raises:
+        UsageError: the file is missing or damaged, or the checkpoint was written without one.
+    """
+    advice = "restore it, resume from the newest checkpoint, or pass --no-checkpoint-buffer to refill from the policy"
+    name = checkpoint.state["replay"]
+    if name is None:
+        raise UsageError(f"{checkpoint.path} was written without its replay buffer: {advice}.")
+    path = checkpoint.path.with_name(name)
+    if not path.is_file():
+        raise UsageError(f"the replay buffer {path} is missing: {advice}.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            agent.replay_buffer.load_state_arrays(arrays)  # type: ignore[union-attr]
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UsageError(f"the replay buffer {path} cannot be read ({reason}): {advice}.") from error
+
+
+def replay_path(checkpoint: Path) -> Path:
+    """Where the replay buffer of a checkpoint lies."""
+    return checkpoint.with_suffix(".replay.npz")
+
+
+def _stateful(agent: PixelSAC) -> dict[str, Any]:
+    """Everything with a state dict. The policy holds actor, critic, target and their encoders."""
+    parts: dict[str, Any] = {
+        "policy": agent.policy,
+        "actor_optimizer": agent.actor.optimizer,
+        "critic_optimizer": agent.critic.optimizer,
+    }
+    if agent.ent_coef_optimizer is not None:
+        parts["temperature_optimizer"] = agent.ent_coef_optimizer
+    return parts
+
+
+def _fits(buffer: HerFrameBuffer, folder: Path) -> bool:
+    return buffer.nbytes * 1.05 < shutil.disk_usage(folder).free
+
+
+def _write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """A reader sees the old file or the whole new one, also after a crash or SIGKILL in the middle."""
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

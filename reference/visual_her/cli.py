@@ -1,0 +1,263 @@
+"""The command line: ``visual-her train | evaluate | compare | verify | recipes | demo``.
+
+Commands import what they need when they run, so that ``--help`` answers at once. An error that a user can act on is
+one sentence on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from visual_her.config import CHAPTER, RECIPES, TrainConfig, differences, recipe, tag
+from visual_her.errors import UsageError
+
+T = TypeVar("T")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns the exit code: 0, or 2 for bad input, or what ``verify`` found."""
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(_overview())
+            return 0
+        if arguments[0] == "--version":
+            from visual_her import __version__
+
+            print(f"visual-her {__version__}")
+            return 0
+        name, *rest = arguments
+        if name not in COMMANDS:
+            raise UsageError(f"there is no command {name!r}: choose one of {', '.join(COMMANDS)}.")
+        os.environ.setdefault("MPLBACKEND", "agg")
+        return COMMANDS[name][0](rest)
+    except UsageError as error:
+        if error.details:
+            print(error.details, file=sys.stderr)
+        print(f"visual-her: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("visual-her: interrupted.", file=sys.stderr)
+        return 130
+
+
+# ------------------------------------------------------------------- commands
+
+
+def _train(arguments: list[str]) -> int:
+    if _wants_help(arguments):
+        _parse(TrainConfig, arguments, "train", default=_base_config(arguments)[0])
+    base, rest = _base_config(arguments)
+    config = _parse(TrainConfig, rest, "train", default=base)
+    from visual_her.training import train
+
+    result = train(config)
+    if result.finished:
+        print(f"done: {result.step:,} env steps in {result.seconds / 60:.1f} min, checkpoint {result.checkpoint}")
+    else:
+        print(f"stopped at {result.step:,} of {config.total_steps:,} env steps; go on with --resume {result.checkpoint}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments:
+    """Evaluates a checkpoint deterministically. The checkpoint knows its config; flags of train must agree with it."""
+
+    ckpt: str
+    """The checkpoint."""
+    n_eval_episodes: int = 100
+    """Episodes to play; a 95 % claim takes 400."""
+    eval_seed: int = 1_000_000
+    """Seed of the first reset."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+    results_dir: str = "results"
+    """Folder of the JSON; an earlier evaluation is never overwritten."""
+
+
+def _evaluate(arguments: list[str]) -> int:
+    options, rest = _parse_known(EvaluateArguments, arguments, "evaluate")
+    from visual_her.checkpoint import read
+    from visual_her.evaluation import evaluate, write_result
+
+    stored = read(options.ckpt).config
+    _refuse_contradictions(stored, _parse(TrainConfig, rest, "evaluate", default=stored), options.ckpt)
+    result = evaluate(
+        options.ckpt, n_episodes=options.n_eval_episodes, seed=options.eval_seed, device=options.device
+    )
+    path = write_result(result, options.results_dir)
+    _print_table([(path, result)])
+    print(f"written: {path}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments:
+    """Prints the table of evaluations."""
+
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional] = (Path("results"),)
+    """Evaluation files, or folders of them."""
+
+
+def _compare(arguments: list[str]) -> int:
+    options = _parse(CompareArguments, arguments, "compare")
+    from visual_her.evaluation import read_results
+
+    _print_table(read_results(list(options.paths)))
+    return 0
+
+
+def _verify(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in VERIFICATIONS:
+        if _wants_help(arguments):
+            print("usage: visual-her verify wrapper|encoder|policy\n\nPrints one PASS or FAIL line a check.")
+            return 0
+        raise UsageError(f"verify what? Say visual-her verify {'|'.join(VERIFICATIONS)}.")
+    from visual_her.conformance import verify
+
+    return verify(VERIFICATIONS[arguments[0]][0], VERIFICATIONS[arguments[0]][1])
+
+
+def _recipes(arguments: list[str]) -> int:
+    if _wants_help(arguments):
+        print("usage: visual-her recipes [NAME]\n\nLists the recipes, or how one differs from the chapter's.")
+        return 0
+    if len(arguments) > 1:
+        raise UsageError("visual-her recipes takes at most one name.")
+    from rich.console import Console
+    from rich.table import Table
+
+    if not arguments:
+        table = Table("recipe", "what", "tag", box=None, pad_edge=False)
+        for name, (what, config) in RECIPES.items():
+            table.add_row(name, what, tag(config))
+    else:
+        table = Table("field", "chapter", arguments[0], box=None, pad_edge=False)
+        for field, (chapter, own) in differences(recipe(arguments[0]), CHAPTER).items():
+            table.add_row(field, str(chapter), str(own))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return 0
+
+
+def _demo(arguments: list[str]) -> int:
+    from visual_her.demo import DemoArguments, demo
+
+    return demo(_parse(DemoArguments, arguments, "demo"))
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "train": (_train, "train an agent, or go on with one"),
+    "evaluate": (_evaluate, "success rate of a checkpoint, with its interval"),
+    "eval": (_evaluate, "the same, under the chapter's name"),
+    "compare": (_compare, "the table of evaluations"),
+    "verify": (_verify, "the chapter's three verifications: wrapper, encoder, policy"),
+    "recipes": (_recipes, "the named recipes, and how they differ from the chapter's"),
+    "demo": (_demo, "watch an agent learn FetchReach from pixels, in minutes"),
+}
+
+VERIFICATIONS = {
+    "wrapper": ("OBS", "Pixel wrapper verified"),
+    "encoder": ("ENC", "Manipulation encoder verified"),
+    "policy": ("GRD", "Critic-encoder routing verified"),
+}
+
+# -------------------------------------------------------------------- parsing
+
+
+def _overview() -> str:
+    lines = ["usage: visual-her COMMAND [FLAGS]", "", "Visual HER on the Fetch tasks, and its specification.", ""]
+    lines += [f"  {name:<10} {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join([*lines, "", "visual-her COMMAND --help shows a command's flags."])
+
+
+def _wants_help(arguments: Sequence[str]) -> bool:
+    return "-h" in arguments or "--help" in arguments
+
+
+def _base_config(arguments: list[str]) -> tuple[TrainConfig, list[str]]:
+    """What absent flags stand for: the checkpoint's config on resume, else a recipe, else the chapter's defaults."""
+    rest, name = _take(arguments, "--recipe")
+    _, checkpoint = _take(arguments, "--resume")
+    if name is None and checkpoint is not None and not _wants_help(arguments):
+        from visual_her.checkpoint import read
+
+        return read(checkpoint).config, rest
+    if name is None and "--full-state" in arguments:
+        name = "full-state"
+    return (recipe(name) if name else TrainConfig()), rest
+
+
+def _take(arguments: list[str], flag: str) -> tuple[list[str], str | None]:
+    """Removes ``flag VALUE`` or ``flag=VALUE``."""
+    for index, argument in enumerate(arguments):
+        if argument == flag:
+            if index + 1 == len(arguments):
+                raise UsageError(f"{flag} needs a value.")
+            return arguments[:index] + arguments[index + 2 :], arguments[index + 1]
+        if argument.startswith(flag + "="):
+            return arguments[:index] + arguments[index + 1 :], argument.partition("=")[2]
+    return arguments, None
+
+
+def _parse(kind: type[T], arguments: Sequence[str], command: str, default: Any = None) -> T:
+    return _tyro(kind, arguments, command, {} if default is None else {"default": default})  # type: ignore[no-any-return]
+
+
+def _parse_known(kind: type[T], arguments: Sequence[str], command: str) -> tuple[T, list[str]]:
+    return _tyro(kind, arguments, command, {"return_unknown_args": True})  # type: ignore[no-any-return]
+
+
+def _tyro(kind: type[T], arguments: Sequence[str], command: str, options: dict[str, Any]) -> Any:
+    """tyro, with its error panel folded into one sentence."""
+    if _wants_help(arguments):
+        return tyro.cli(kind, args=arguments, prog=f"visual-her {command}", **options)  # prints and exits with 0
+    panel = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(panel), contextlib.redirect_stdout(panel):
+            return tyro.cli(kind, args=arguments, prog=f"visual-her {command}", **options)
+    except SystemExit as error:
+        words = re.sub(r"\x1b\[[0-9;]*m|[─│╭╮╰╯┌┐└┘┃━|]+", " ", panel.getvalue()).split()
+        sentence = " ".join(words).removeprefix("Parsing error").removeprefix("Unrecognized options").strip()
+        sentence = re.sub(r"\s*For full helptext, (see|run) .*$", "", sentence)
+        raise UsageError(f"{sentence} (see visual-her {command} --help)") from error
+
+
+def _refuse_contradictions(stored: TrainConfig, given: TrainConfig, path: str) -> None:
+    from visual_her.config import RUN_FIELDS
+
+    for name, (theirs, ours) in differences(given, stored).items():
+        if name not in RUN_FIELDS or name in ("env", "seed"):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} {ours} contradicts {path}, which has {theirs}: leave the flag out.")
+
+
+def _print_table(results: list[tuple[Path, dict[str, Any]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("run", "env", "steps", "episodes", "success [95 %]", "return", "distance", "time to success", box=None, pad_edge=False)
+    for _, result in results:
+        metrics = result["metrics"]
+        low, high = metrics["success_interval"]
+        time = metrics["mean_time_to_success"]
+        table.add_row(
+            f"{result['config_tag']} seed{result['seed']}",
+            result["env_id"],
+            f"{result['step']:,}",
+            str(result["episodes"]),
+            f"{metrics['success_rate']:.1%} [{low:.1%}, {high:.1%}]",
+            f"{metrics['mean_return']:.1f}",
+            f"{metrics['mean_goal_distance'] * 100:.1f} cm",
+            "-" if time is None else f"{time:.1f} steps",
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    print("deterministic actions, success at the last step, Wilson interval")

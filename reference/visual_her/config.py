@@ -1,0 +1,286 @@
+"""TrainConfig: every choice of a run, with the chapter's defaults; the named recipes; the tag that names a run's files.
+
+The dataclass is the command line (``visual-her train --help``) and the documentation. This module imports nothing
+heavy, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from visual_her.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run. Defaults are the chapter's public code's; ``--recipe`` starts from a named recipe instead."""
+
+    env: str = "FetchPush-v4"
+    """Task: FetchReach-v4, FetchPush-v4, FetchSlide-v4 or FetchPickAndPlace-v4."""
+    seed: int = 0
+    """Seed of networks, exploration, replay and resets."""
+    total_steps: int = 8_000_000
+    """Env steps to reach in total, also on resume."""
+    n_envs: int = 4
+    """Environments side by side, each in a process of its own."""
+
+    full_state: bool = False
+    """Control: the 25-D state instead of pixels. Starts from recipe full-state."""
+    pixels: bool = True
+    """Whether the networks see the camera; --no-pixels leaves proprioception and goals, 16-D."""
+    blank_pixels: bool = False
+    """Control: every pixel is 0."""
+    proprio: bool = True
+    """Whether the networks see the robot's own state."""
+    goal_mode: Literal["none", "desired", "both"] = "both"
+    """Which goal vectors actor and critic see. "both" includes achieved_goal, the puck's exact position."""
+    camera: Literal["default", "table"] = "default"
+    """The library's camera (puck 3 pixels wide) or a closer one (7 pixels)."""
+    goal_marker: Literal["visible", "hidden"] = "visible"
+    """Whether the red goal sphere is drawn; HER cannot repaint it."""
+    frame_stack: int = 4
+    """Frames in an observation."""
+    image_size: int = 84
+    """Side of a frame in pixels."""
+    render_size: int | None = None
+    """Side at which MuJoCo draws; none is twice image_size, box-averaged; 480 is the chapter's render and resize."""
+
+    encoder: Literal["manipulation", "nature"] = "manipulation"
+    """ManipulationCNN or the NatureCNN baseline."""
+    spatial_softmax: bool = True
+    """Keypoints of the feature map; --no-spatial-softmax flattens it into 50 features."""
+    feature_norm: bool = False
+    """LayerNorm and Tanh behind the pixel features, as in the chapter's unpublished code."""
+    standardize: bool = False
+    """Vectors centred and scaled by the warm-up episodes' statistics, goals divided by 0.1 m."""
+    num_filters: int = 32
+    """Channels of ManipulationCNN."""
+    critic_encoder: bool = False
+    """DrQ-v2 routing: one encoder, trained by the critic's loss only."""
+    share_encoder: bool = False
+    """Control: SB3's shared extractor, trained by the actor's loss only. Neither flag: SB3's two separate encoders."""
+    net_arch: tuple[int, ...] = (256, 256)
+    """Hidden layers of actor and critics."""
+
+    drq: bool = True
+    """DrQ's random shift of sampled pixels."""
+    drq_pad: int = 4
+    """Largest shift in pixels."""
+    buffer_size: int = 200_000
+    """Transitions in the replay buffer."""
+    her_n_sampled_goal: int = 4
+    """HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off."""
+
+    learning_rate: float = 1e-4
+    """Adam's, for encoder, actor and critics."""
+    batch_size: int = 256
+    """Transitions an update."""
+    gamma: float = 0.95
+    """Discount."""
+    tau: float = 0.005
+    """Polyak coefficient of the target critic."""
+    ent_coef: float = 0.05
+    """Fixed entropy coefficient."""
+    gradient_steps: int = 1
+    """Updates per vectorised step: 1 with 4 envs is an update-to-data ratio of 0.25."""
+    learning_starts: int = 1_000
+    """Env steps of uniformly random actions before the first update."""
+
+    checkpoint_freq: int = 500_000
+    """Env steps between checkpoints; 0 writes one at the end only."""
+    checkpoint_buffer: bool = True
+    """Whether the newest checkpoint carries the replay buffer; without it a resume refills from the policy."""
+    resume: str | None = None
+    """Checkpoint to go on from."""
+    time_budget: float | None = None
+    """Minutes after which the run stops with a checkpoint."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+    torch_threads: int | None = None
+    """CPU threads of the updates; none leaves torch's choice."""
+    log_dir: str = "runs"
+    """Folder of TensorBoard logs and progress.csv."""
+    checkpoints_dir: str = "checkpoints"
+    """Folder of checkpoints."""
+    results_dir: str = "results"
+    """Folder of evaluations."""
+
+    @property
+    def uses_pixels(self) -> bool:
+        """Whether anything is rendered and encoded."""
+        return self.pixels and not self.full_state
+
+    @property
+    def uses_drq(self) -> bool:
+        """Whether sampled pixels are shifted; there is nothing to shift without pixels."""
+        return self.drq and self.uses_pixels
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+        """The config that ``to_json`` described.
+
+        Raises:
+            UsageError: a field of another version.
+        """
+        unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use the version that wrote it.")
+        return cls(**{**values, "net_arch": tuple(values.get("net_arch", (256, 256)))})
+
+
+# Fields that do not change what is learned, or that stand in a file name of their own: never part of the tag.
+RUN_FIELDS = frozenset(
+    "env seed total_steps checkpoint_freq checkpoint_buffer resume time_budget device torch_threads "
+    "log_dir checkpoints_dir results_dir".split()
+)
+
+CHAPTER = TrainConfig(
+    critic_encoder=True, drq=False, buffer_size=500_000, her_n_sampled_goal=8, total_steps=5_000_000
+)
+
+RECIPES: dict[str, tuple[str, TrainConfig]] = {
+    "chapter": ("the chapter's recipe: 95-98 % at 3.5-4.4 M steps there", CHAPTER),
+    "step0": ("step 1 with NatureCNN: flat there", TrainConfig(encoder="nature", total_steps=2_000_000)),
+    "step1": ("the chapter's defaults, separate encoders: flat there", TrainConfig(total_steps=2_000_000)),
+    "step2": ("the same as chapter", CHAPTER),
+    "step4": ("step 2 with DrQ: 3-6 % at 1.5 M there", dataclasses.replace(CHAPTER, drq=True, total_steps=2_000_000)),
+    "full-state": (
+        "control on the 25-D state: 85-90 % at 2 M there",
+        TrainConfig(
+            full_state=True, learning_rate=3e-4, n_envs=8, buffer_size=1_000_000, her_n_sampled_goal=4, total_steps=2_000_000
+        ),
+    ),
+    "demo": (
+        "FetchReach from pixels in minutes on 2 CPU cores, through the same code",
+        dataclasses.replace(
+            CHAPTER, env="FetchReach-v4", total_steps=5_000, buffer_size=5_000, her_n_sampled_goal=4, standardize=True,
+            batch_size=32, learning_rate=1e-3, tau=0.02, ent_coef=0.02, learning_starts=500, checkpoint_freq=0,
+        ),
+    ),
+}  # fmt: skip
+
+
+def recipe(name: str) -> TrainConfig:
+    """The named recipe.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in RECIPES:
+        raise UsageError(f"recipe {name!r} is unknown: choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name][1]
+
+
+def differences(config: TrainConfig, base: TrainConfig = CHAPTER) -> dict[str, tuple[Any, Any]]:
+    """The fields in which ``config`` differs from ``base``: name -> (base's value, config's value)."""
+    pairs = {f.name: (getattr(base, f.name), getattr(config, f.name)) for f in dataclasses.fields(TrainConfig)}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def tag(config: TrainConfig) -> str:
+    """The name of a configuration: the chapter's words in its order, then every other difference from ``CHAPTER``.
+
+    Two configurations that could learn differently never share a tag.
+    """
+    words = ["ch09_manip"]
+    native = config.render_size == config.image_size
+    if config.uses_pixels:
+        words += ["native"] * native + ["noSS"] * (not config.spatial_softmax)
+    elif not config.full_state:
+        words += ["noPix"]
+    words += ["noPro"] * (not config.proprio)
+    if config.uses_pixels:
+        words += ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder + ["shareEnc"] * config.share_encoder
+    words += ["fullState"] * config.full_state
+    words += [f"fs{config.frame_stack}"] * (config.frame_stack != CHAPTER.frame_stack)
+    for name, (_, value) in differences(config).items():
+        if name in _SUFFIXES and not (name == "render_size" and native):
+            text = "-".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value
+            words.append(_SUFFIXES[name].format(text))
+    return "_".join(words)
+
+
+_SUFFIXES = {
+    "encoder": "{}", "feature_norm": "featureNorm", "standardize": "std", "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}",
+    "goal_marker": "marker-{}", "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}",
+    "net_arch": "net{}", "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}",
+    "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
+    "gradient_steps": "grad{}", "learning_starts": "starts{}",
+}  # fmt: skip
+
+
+def check(config: TrainConfig) -> None:
+    """Refuses values and combinations that make no sense together.
+
+    Raises:
+        UsageError: one sentence that names the flag and says what to do.
+    """
+    for name, least in _LEAST.items():
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name.replace('_', '-')} {value} is too small: use at least {least}.")
+    for name in ("learning_rate", "time_budget"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')} {value} is not positive: use a number above 0.")
+    for name in ("gamma", "tau"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UsageError(f"--{name} {getattr(config, name)} is out of range: use a number from 0 to 1.")
+    if config.render_size is not None and config.render_size < config.image_size:
+        raise UsageError(f"--render-size {config.render_size} is below --image-size {config.image_size}: raise it.")
+    if config.buffer_size < 50 * config.n_envs:
+        raise UsageError(
+            f"--buffer-size {config.buffer_size} holds no episode of each of {config.n_envs} envs: "
+            f"use at least {50 * config.n_envs}."
+        )
+    for applies, sentence in _contradictions(config):
+        if applies:
+            raise UsageError(sentence)
+
+
+_LEAST = {
+    "total_steps": 1, "n_envs": 1, "frame_stack": 1, "image_size": 8, "num_filters": 1, "drq_pad": 0, "buffer_size": 1,
+    "her_n_sampled_goal": 0, "batch_size": 1, "ent_coef": 0, "gradient_steps": 1, "learning_starts": 0,
+    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0,
+}  # fmt: skip
+
+
+def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
+    routed = "--critic-encoder" if config.critic_encoder else "--share-encoder" if config.share_encoder else ""
+    blind = "--full-state" if config.full_state else "--no-pixels" if not config.pixels else ""
+    nature = config.encoder == "nature"
+    sight = {
+        "--blank-pixels": config.blank_pixels,
+        "--encoder nature": nature,
+        "--no-spatial-softmax": not config.spatial_softmax,
+        "--feature-norm": config.feature_norm,
+        routed: bool(routed),
+    }
+    unseen = next((flag for flag, given in sight.items() if given), "")
+    return [
+        (
+            config.critic_encoder and config.share_encoder,
+            "--critic-encoder and --share-encoder contradict each other: an encoder is trained by one of them, drop one.",
+        ),
+        (
+            config.full_state and not config.pixels,
+            "--full-state and --no-pixels contradict each other: --full-state is without pixels already, drop one.",
+        ),
+        (
+            config.full_state and not config.proprio,
+            "--full-state and --no-proprio contradict each other: the state contains the robot's, drop one.",
+        ),
+        (bool(blind and unseen), f"{unseen} does nothing with {blind}, which has no pixels: drop one of the two."),
+        (
+            nature and not config.spatial_softmax,
+            "--no-spatial-softmax does nothing with --encoder nature, which has none: drop one of the two.",
+        ),
+        (nature and config.image_size < 36, "--encoder nature needs --image-size 36 or more: its kernels reach that far."),
+        (not config.proprio and not config.pixels and config.goal_mode == "none", "the networks would see nothing at all: drop --no-pixels."),
+    ]

@@ -1,0 +1,186 @@
+"""Deterministic evaluation of a checkpoint, with an interval, and the table that compares several."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import DummyVecEnv
+from tqdm import tqdm
+
+from visual_her import checkpoint as checkpoints
+from visual_her.agent import build_agent
+from visual_her.checkpoint import Checkpoint
+from visual_her.config import TrainConfig, tag
+from visual_her.errors import UsageError
+from visual_her.preflight import check_device, check_renderer, check_writable
+from visual_her.provenance import provenance
+from visual_her.sac import PixelSAC
+from visual_her.vec_env import make_env, make_task
+
+# Far from any seed that training draws, so that evaluation episodes are fresh.
+FIRST_EVALUATION_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One evaluated episode.
+
+    Attributes:
+        success: whether the goal is reached at the last step.
+        total_reward: undiscounted.
+        final_distance: metres between achieved and desired goal at the last step.
+        time_to_success: steps until the goal is reached for the first time; ``None`` if never.
+        frames: pictures, if they were asked for.
+    """
+
+    success: bool
+    total_reward: float
+    final_distance: float
+    time_to_success: int | None
+    frames: list[npt.NDArray[np.uint8]]
+
+
+def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSAC, Any]:
+    """The trained agent and one environment as in its training.
+
+    Raises:
+        UsageError: the checkpoint's weights do not fit its config.
+    """
+    config = TrainConfig.from_json({**checkpoint.config.to_json(), "device": device, "n_envs": 1})
+    env = make_env(config)
+    compute_reward = make_task(config.env).get_wrapper_attr("compute_reward")
+    agent = build_agent(config, DummyVecEnv([lambda: env]), compute_reward, buffer_size=50)
+    checkpoints.restore(agent, checkpoint)
+    return agent, env
+
+
+def run_episode(agent: PixelSAC, env: Any, seed: int, *, record: bool = False) -> Episode:
+    """Plays one episode with the policy's mean action from a seeded reset."""
+    observation, _ = env.reset(seed=seed)
+    total, first_success, step, done, info = 0.0, None, 0, False, {"is_success": False}
+    frames = [_picture(env)] if record else []
+    while not done:
+        action, _ = agent.predict(observation, deterministic=True)
+        observation, reward, terminated, truncated, info = env.step(action)
+        done, step, total = terminated or truncated, step + 1, total + float(reward)
+        if info["is_success"] and first_success is None:
+            first_success = step
+        if record:
+            frames.append(_picture(env))
+    distance = float(np.linalg.norm(observation["achieved_goal"] - observation["desired_goal"]))
+    return Episode(bool(info["is_success"]), total, distance, first_success, frames)
+
+
+def evaluate(
+    path: str | Path, *, n_episodes: int = 100, seed: int = FIRST_EVALUATION_SEED, device: str = "auto"
+) -> dict[str, Any]:
+    """Evaluates a checkpoint on ``n_episodes`` episodes with resets seeded ``seed``, ``seed + 1``, ….
+
+    Args:
+        path: the checkpoint.
+        n_episodes: at least 1.
+        seed: of the first reset.
+        device: where the networks run.
+
+    Returns:
+        What ``write_result`` puts into the JSON: metrics with their units in DESIGN section 6, and provenance.
+
+    Raises:
+        UsageError: the checkpoint cannot be used, or ``n_episodes`` is below 1.
+    """
+    if n_episodes < 1:
+        raise UsageError(f"--n-eval-episodes {n_episodes} is too small: use at least 1.")
+    checkpoint = checkpoints.read(path)
+    check_device(device)
+    renderer = check_renderer() if checkpoint.config.uses_pixels else None
+    agent, env = load_agent(checkpoint, device=device)
+    try:
+        episodes = [
+            run_episode(agent, env, seed + index) for index in tqdm(range(n_episodes), unit="episode", mininterval=1)
+        ]
+    finally:
+        env.close()
+    return {
+        "checkpoint": str(path),
+        "config_tag": tag(checkpoint.config),
+        "env_id": checkpoint.config.env,
+        "seed": checkpoint.config.seed,
+        "step": checkpoint.step,
+        "estimator": "deterministic evaluation of the last checkpoint's mean action, seeded resets, success at the last step",
+        "episodes": n_episodes,
+        "evaluation_seed": seed,
+        "metrics": metrics(episodes),
+        "gl_renderer": renderer,
+        **provenance(),
+    }
+
+
+def metrics(episodes: list[Episode]) -> dict[str, Any]:
+    """Success rate with its 95 % Wilson interval, return, distance in metres, time to success in steps."""
+    successes = sum(episode.success for episode in episodes)
+    times = [episode.time_to_success for episode in episodes if episode.time_to_success is not None]
+    return {
+        "success_rate": successes / len(episodes),
+        "success_interval": list(wilson_interval(successes, len(episodes))),
+        "mean_return": float(np.mean([episode.total_reward for episode in episodes])),
+        "mean_goal_distance": float(np.mean([episode.final_distance for episode in episodes])),
+        "mean_time_to_success": float(np.mean(times)) if times else None,
+        "n_successes": successes,
+    }
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval for a proportion (Wilson 1927); 95 % with the default ``z``."""
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def write_result(result: dict[str, Any], results_dir: str | Path) -> Path:
+    """Writes ``{checkpoint's name}_eval.json``; an earlier evaluation stays, the new one is then numbered."""
+    check_writable(results_dir)
+    stem = Path(result["checkpoint"]).stem
+    path, number = Path(results_dir) / f"{stem}_eval.json", 2
+    while path.exists():
+        path, number = Path(results_dir) / f"{stem}_eval-{number}.json", number + 1
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    return path
+
+
+def read_results(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    """Evaluations from files and folders.
+
+    Raises:
+        UsageError: there is none, or a file is no evaluation.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*_eval*.json")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"there is no evaluation in {', '.join(map(str, paths))}: make one with visual-her evaluate.")
+    results = []
+    for file in files:
+        try:
+            result = json.loads(file.read_text())
+            result["metrics"]["success_interval"][1]  # an evaluation has one
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise UsageError(f"{file} is no evaluation: give files that visual-her evaluate wrote.") from error
+        results.append((file, result))
+    return results
+
+
+def _picture(env: Any) -> npt.NDArray[np.uint8]:
+    """The scene at 252x252 pixels through the task's own camera, for a video."""
+    from visual_her.rendering import FrameRenderer
+
+    if not hasattr(env, "video_renderer"):
+        env.video_renderer = FrameRenderer(env, image_size=252, render_size=504, camera="table")
+    return np.asarray(env.video_renderer.draw())

@@ -1,0 +1,211 @@
+"""One camera picture of a MuJoCo task: the GL backend, the camera, the anti-aliasing.
+
+A frame is drawn by ``mujoco.Renderer`` at twice the wanted size without multisampling and box-averaged: half the
+price of the library's own 84-pixel render, and closer to the chapter's 480-then-resize picture (DESIGN section 3).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import weakref
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Camera = Literal["default", "table"]
+GoalMarker = Literal["visible", "hidden"]
+Frame = npt.NDArray[np.uint8]
+
+
+class RenderingUnavailableError(RuntimeError):
+    """No off-screen OpenGL on this machine; the message names the package to install."""
+
+
+@dataclass(frozen=True)
+class FreeCamera:
+    """A free camera: distance in metres, angles in degrees, look-at point in metres."""
+
+    distance: float
+    azimuth: float
+    elevation: float
+    lookat: tuple[float, float, float]
+
+
+CAMERAS: dict[str, FreeCamera] = {
+    # gymnasium-robotics' own camera for the Fetch tasks: at 84x84 pixels the puck is 3 pixels wide.
+    "default": FreeCamera(distance=2.5, azimuth=132.0, elevation=-14.0, lookat=(1.3, 0.75, 0.55)),
+    # Closer and higher: the puck is 6x7 pixels, gripper and table stay in view.
+    "table": FreeCamera(distance=1.1, azimuth=132.0, elevation=-30.0, lookat=(1.3, 0.75, 0.45)),
+}
+
+_INSTALL_HINT = (
+    "no off-screen OpenGL found: install EGL (Debian/Ubuntu: apt-get install libegl1 libgl1-mesa-dri) "
+    "or OSMesa (apt-get install libosmesa6); an NVIDIA container also needs NVIDIA_DRIVER_CAPABILITIES=all"
+)
+
+
+def choose_backend() -> str:
+    """Makes ``mujoco.Renderer`` draw off screen: ``MUJOCO_GL`` if it is set, else EGL, else OSMesa.
+
+    Returns:
+        The backend's name, which is also left in ``MUJOCO_GL`` for worker processes.
+
+    Raises:
+        RenderingUnavailableError: neither backend opens a context.
+    """
+    requested = os.environ.get("MUJOCO_GL", "").lower().strip()
+    errors = []
+    for name in [requested] if requested else ["egl", "osmesa"]:
+        if name not in ("egl", "osmesa"):
+            return name  # a window system that the user asked for: mujoco has dealt with it at import
+        try:
+            context_class = importlib.import_module(f"mujoco.{name}").GLContext
+            context = context_class(16, 16)
+            context.make_current()
+            context.free()
+        except Exception as error:  # every binding fails in its own way, often with an AttributeError
+            errors.append(f"{name}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+            os.environ.pop("PYOPENGL_PLATFORM", None)
+            for module in [m for m in sys.modules if m == "OpenGL" or m.startswith("OpenGL.")]:
+                del sys.modules[module]  # PyOpenGL binds to one platform when it is first imported
+            continue
+        # mujoco reads MUJOCO_GL once, when it is imported; this is what it would have chosen then.
+        sys.modules[mujoco.Renderer.__module__].gl_context.GLContext = context_class  # type: ignore[attr-defined]
+        os.environ["MUJOCO_GL"] = name
+        return name
+    raise RenderingUnavailableError(f"{_INSTALL_HINT} ({'; '.join(errors)})")
+
+
+def gl_renderer_name() -> str:
+    """The GL_RENDERER string of the current context, such as ``llvmpipe (LLVM 15.0.6, 256 bits)``."""
+    from OpenGL import GL
+
+    name = GL.glGetString(GL.GL_RENDERER)
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def probe_gl_renderer() -> tuple[str, str]:
+    """Opens and closes a context: (backend, GL_RENDERER).
+
+    Raises:
+        RenderingUnavailableError: no context could be opened.
+    """
+    backend = choose_backend()
+    model = mujoco.MjModel.from_xml_string("<mujoco/>")
+    with mujoco.Renderer(model, 16, 16) as renderer:
+        renderer.render()
+        return backend, gl_renderer_name()
+
+
+class FrameRenderer:
+    """Draws (image_size, image_size, 3) uint8 frames of one Fetch environment.
+
+    The GL context is opened at the first frame, not at construction: many processes that open EGL at once can hang.
+
+    Args:
+        env: an environment whose ``unwrapped`` has MuJoCo's ``model`` and ``data``.
+        image_size: side of the returned square frame, in pixels.
+        render_size: side of the rendered frame, in pixels. A multiple of at least 2 is box-averaged; any other
+            size is rendered with the model's multisampling and resized bilinearly, as the chapter does with 480.
+        camera: a key of ``CAMERAS``.
+        goal_marker: whether the red sphere at the desired goal is drawn. HER cannot repaint it.
+    """
+
+    def __init__(
+        self, env: Any, *, image_size: int, render_size: int, camera: Camera = "default", goal_marker: GoalMarker = "visible"
+    ) -> None:
+        self._env = env.unwrapped
+        self.image_size = image_size
+        self.render_size = render_size
+        self._box = render_size // image_size if render_size % image_size == 0 else 1
+        self._camera = _free_camera(self._env.model, CAMERAS[camera])
+        self._marker = mujoco.mj_name2id(self._env.model, mujoco.mjtObj.mjOBJ_SITE, "target0")
+        self._options = mujoco.MjvOption()
+        if goal_marker == "hidden":
+            self._options.sitegroup[:] = 0
+        self._renderer: mujoco.Renderer | None = None
+        self._buffer = np.empty((render_size, render_size, 3), np.uint8)
+
+    def draw(self) -> Frame:
+        """The scene as it is now, (image_size, image_size, 3) uint8, a fresh array."""
+        picture = self._draw(self._open())
+        if self._box > 1:
+            return _box_average(picture, self._box)
+        if self.render_size == self.image_size:
+            return picture.copy()
+        resized = Image.fromarray(picture).resize((self.image_size, self.image_size), Image.Resampling.BILINEAR)
+        return np.array(resized)
+
+    def segment(self) -> npt.NDArray[np.int32]:
+        """(image_size, image_size, 2) int32: MuJoCo's (object id, object type) at the centre of each pixel, -1 for none."""
+        renderer = self._open()
+        renderer.enable_segmentation_rendering()
+        try:
+            ids = self._update(renderer).render()
+        finally:
+            renderer.disable_segmentation_rendering()
+        centres = ((np.arange(self.image_size) + 0.5) * self.render_size / self.image_size).astype(np.intp)
+        return np.asarray(ids[np.ix_(centres, centres)], np.int32)
+
+    @property
+    def gl_renderer(self) -> str:
+        """GL_RENDERER of this renderer's own context."""
+        self._draw(self._open())  # mujoco.Renderer makes its context current when it renders
+        return gl_renderer_name()
+
+    def close(self) -> None:
+        """Frees the GL context; the next ``draw`` opens a new one."""
+        if self._renderer is not None:
+            self._finalizer()
+            self._renderer = None
+
+    def _open(self) -> mujoco.Renderer:
+        if self._renderer is None:
+            choose_backend()
+            visual = self._env.model.vis
+            before = (visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples)
+            # Read only when the context is made: put back afterwards, so that env.render() stays what it was.
+            visual.global_.offwidth = visual.global_.offheight = self.render_size
+            visual.quality.offsamples = 0 if self._box > 1 else before[2]
+            try:
+                self._renderer = mujoco.Renderer(self._env.model, self.render_size, self.render_size)
+            except Exception as error:
+                raise RenderingUnavailableError(f"{_INSTALL_HINT} ({error})") from error
+            finally:
+                visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples = before
+            # Freed before the interpreter takes the GL bindings apart, which mujoco's own __del__ is not.
+            self._finalizer = weakref.finalize(self, self._renderer.close)
+        return self._renderer
+
+    def _update(self, renderer: mujoco.Renderer) -> mujoco.Renderer:
+        if self._marker >= 0:
+            # The library moves the marker by model.site_pos and an mj_forward; the derived position is enough to draw.
+            self._env.data.site_xpos[self._marker] = self._env.goal
+        renderer.update_scene(self._env.data, camera=self._camera, scene_option=self._options)
+        return renderer
+
+    def _draw(self, renderer: mujoco.Renderer) -> Frame:
+        picture: Frame = self._update(renderer).render(out=self._buffer)
+        return picture
+
+
+def _free_camera(model: Any, view: FreeCamera) -> Any:
+    camera = mujoco.MjvCamera()
+    mujoco.mjv_defaultFreeCamera(model, camera)
+    camera.distance, camera.azimuth, camera.elevation = view.distance, view.azimuth, view.elevation
+    camera.lookat[:] = view.lookat
+    return camera
+
+
+def _box_average(picture: Frame, box: int) -> Frame:
+    """(k*n, k*n, 3) uint8 -> (n, n, 3) uint8, the rounded mean of each k-by-k block."""
+    size = picture.shape[0] // box
+    rows = picture.reshape(size, box, size * box * 3).sum(axis=1, dtype=np.uint16)  # (n, k*n*3)
+    total = rows.reshape(size, size, box, 3).sum(axis=2, dtype=np.uint32 if box > 15 else np.uint16)  # (n, n, 3)
+    return ((total + box * box // 2) // (box * box)).astype(np.uint8)

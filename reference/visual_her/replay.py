@@ -1,0 +1,386 @@
+"""HerFrameBuffer: a replay buffer that stores every camera frame once and relabels goals when it is sampled.
+
+Memory. SB3's buffer stores two 4-frame stacks a transition, 169 KB. Here a *slot* holds what one instant adds: the
+newest frame and the vectors. An episode of T transitions takes T + 1 slots, so a transition costs about 21.7 KB.
+
+Time. Slots are numbered from 0 without end, separately for each env; slot s lies at s modulo the ring's length. All
+complete episodes of an env that are still whole lie between ``_tail`` and ``_complete``, so a uniform draw needs no
+scan: draw a slot in this range, and again if it is the final observation of an episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+
+from visual_her.augmentation import RandomShift
+
+Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.int64]
+RewardFunction = Callable[[Array, Array, Any], Any]
+
+
+class HerFrameBuffer(BaseBuffer):
+    """Replay of goal-conditioned episodes with HER's ``future`` strategy (Andrychowicz et al. 2017).
+
+    Args:
+        buffer_size: transitions to hold, in episodes of at least ``episode_length`` steps; the oldest episode goes
+            as a whole when its room is needed.
+        observation_space: Dict with ``achieved_goal``, ``desired_goal``, any other vectors, and optionally
+            ``pixels``, uint8 (channels * stack, H, W), oldest frame first.
+        action_space: a Box.
+        device: where sampled tensors go.
+        n_envs: number of environments that are added side by side.
+        optimize_memory_usage: SB3 passes it; nothing else is done here anyway.
+        compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
+        n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
+        episode_length: steps of the shortest episode expected; shorter ones only mean less capacity.
+        frame_channels: channels of one frame; the stack's depth follows from it.
+        drq_pad: DrQ's random shift in pixels, drawn independently for observation and next observation; 0 is off.
+        frame_device: where frames are stored; ``device`` if ``None``.
+        seed: of the draws; taken from NumPy's global state, which SB3 seeds, if ``None``.
+
+    Raises:
+        ValueError: the buffer cannot hold one episode of each env, or the space is not as above.
+        MemoryError: the frames do not fit into memory; raised here, not hours into a run.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Dict,
+        action_space: spaces.Box,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        *,
+        compute_reward: RewardFunction,
+        n_sampled_goal: int = 4,
+        episode_length: int = 50,
+        frame_channels: int = 3,
+        drq_pad: int = 0,
+        frame_device: torch.device | str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(buffer_size, observation_space, action_space, device, n_envs)
+        _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
+        self.compute_reward = compute_reward
+        self.n_sampled_goal = n_sampled_goal
+        self.slots = _slots(buffer_size, n_envs, episode_length)
+        if seed is None:
+            seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
+        self.rng = np.random.default_rng(seed)
+        self._shift = RandomShift(drq_pad, torch.Generator().manual_seed(seed)) if drq_pad else None
+
+        self._frames: torch.Tensor | None = None
+        if "pixels" in observation_space.spaces:
+            channels, height, width = observation_space["pixels"].shape  # type: ignore[misc]
+            self.frame_stack = channels // frame_channels
+            shape = (n_envs * self.slots, frame_channels, height, width)
+            self._frames = _claim(shape, torch.device(frame_device or self.device))
+        self._vectors = {
+            key: np.zeros((n_envs, self.slots, *space.shape), space.dtype)  # type: ignore[misc]
+            for key, space in observation_space.spaces.items()
+            if key != "pixels"
+        }
+        self._actions = np.zeros((n_envs, self.slots, self.action_dim), np.float32)
+        self._rewards = np.zeros((n_envs, self.slots), np.float32)
+        self._terminated = np.zeros((n_envs, self.slots), np.bool_)
+        self._episode_start = np.zeros((n_envs, self.slots), np.int64)  # of a complete episode's slots
+        self._episode_final = np.zeros((n_envs, self.slots), np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets every transition; the memory stays claimed."""
+        self._tail = np.zeros(self.n_envs, np.int64)  # first slot of the oldest whole episode
+        self._complete = np.zeros(self.n_envs, np.int64)  # one past the last slot of the newest complete episode
+        self._cursor = np.zeros(self.n_envs, np.int64)  # slot of the current observation
+        self._open = np.zeros(self.n_envs, np.bool_)  # an episode is under way
+        self._transitions = np.zeros(self.n_envs, np.int64)  # in complete episodes
+
+    def size(self) -> int:
+        """Transitions that can be sampled: those of complete episodes."""
+        return int(self._transitions.sum())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes claimed, frames and everything else."""
+        arrays = (*self._vectors.values(), self._actions, self._rewards, self._terminated)
+        frames = 0 if self._frames is None else self._frames.numel()
+        return frames + sum(a.nbytes for a in arrays) + self._episode_start.nbytes + self._episode_final.nbytes
+
+    # ------------------------------------------------------------------ adding
+
+    def add(  # type: ignore[override]
+        self,
+        obs: Mapping[str, Array],
+        next_obs: Mapping[str, Array],
+        action: Array,
+        reward: Array,
+        done: Array,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Stores one transition of each env.
+
+        Args:
+            obs: observations, (n_envs, ...).
+            next_obs: the true next observations; at an episode's end its final one, as SB3 passes it, not the
+                next reset's.
+            action: (n_envs, A), scaled to [-1, 1].
+            reward: (n_envs,).
+            done: (n_envs,), terminated or truncated.
+            infos: ``infos[i]["TimeLimit.truncated"]`` tells a truncation, which is not a termination.
+        """
+        for env in range(self.n_envs):
+            if self._open[env] and not self._continues(env, obs):
+                self._close_episode(env)  # the env was reset without a done; what is stored stays a whole episode
+            if not self._open[env]:
+                self._cursor[env] = self._complete[env]
+                self._write(env, int(self._cursor[env]), obs)
+                self._open[env] = True
+            slot = int(self._cursor[env])
+            self._write(env, slot + 1, next_obs)
+            at = slot % self.slots
+            self._actions[env, at] = np.asarray(action[env]).reshape(-1)
+            self._rewards[env, at] = reward[env]
+            self._terminated[env, at] = bool(done[env]) and not infos[env].get("TimeLimit.truncated", False)
+            self._cursor[env] = slot + 1
+            if done[env]:
+                self._close_episode(env)
+
+    def end_episodes(self) -> None:
+        """Drops the episodes under way, as after a resume, when their environments are gone."""
+        self._open[:] = False
+
+    def _continues(self, env: int, obs: Mapping[str, Array]) -> bool:
+        """Whether ``obs`` is the observation that was stored last for this env."""
+        at = int(self._cursor[env]) % self.slots
+        if any(not np.array_equal(vectors[env, at], obs[key][env], equal_nan=True) for key, vectors in self._vectors.items()):
+            return False
+        if self._frames is None or self._frames.device.type != "cpu":
+            return True
+        return bool(np.array_equal(self._frames[env * self.slots + at].numpy(), self._newest(obs["pixels"][env])))
+
+    def _write(self, env: int, slot: int, obs: Mapping[str, Array]) -> None:
+        self._make_room(env, slot)
+        at = slot % self.slots
+        for key, vectors in self._vectors.items():
+            vectors[env, at] = obs[key][env]
+        if self._frames is not None:
+            frame = np.ascontiguousarray(self._newest(obs["pixels"][env]))
+            self._frames[env * self.slots + at].copy_(torch.from_numpy(frame))
+
+    def _newest(self, pixels: Array) -> Array:
+        assert self._frames is not None
+        return pixels[-self._frames.shape[1] :]
+
+    def _make_room(self, env: int, slot: int) -> None:
+        """Evicts the oldest episode whose slots ``slot`` is about to overwrite."""
+        while self._tail[env] <= slot - self.slots:
+            tail = int(self._tail[env])
+            if tail >= self._complete[env]:
+                raise ValueError(
+                    f"an episode is longer than this buffer's {self.slots} slots an env: raise buffer_size to at "
+                    f"least {self.n_envs} envs times the episode length."
+                )
+            final = int(self._episode_final[env, tail % self.slots])
+            self._tail[env] = final + 1
+            self._transitions[env] -= final - tail
+
+    def _close_episode(self, env: int) -> None:
+        start, final = int(self._complete[env]), int(self._cursor[env])
+        at = np.arange(start, final + 1) % self.slots
+        self._episode_start[env, at] = start
+        self._episode_final[env, at] = final
+        self._complete[env] = final + 1
+        self._transitions[env] += final - start
+        self._open[env] = False
+
+    # ---------------------------------------------------------------- sampling
+
+    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:  # type: ignore[override]
+        """Uniform transitions, relabelled with probability k / (k + 1).
+
+        Args:
+            batch_size: B.
+            env: SB3 passes a ``VecNormalize``; only ``None`` is supported.
+
+        Returns:
+            Tensors on ``device``: observations as the env returned them (pixels uint8), actions, rewards (B, 1)
+            and dones (B, 1), which are 1 for terminations only.
+
+        Raises:
+            RuntimeError: no episode is complete yet.
+            ValueError: ``env`` is given.
+        """
+        if env is not None:
+            raise ValueError("HerFrameBuffer does not normalise: leave VecNormalize out.")
+        envs, slots = self._draw_transitions(batch_size)
+        return self._get_samples(envs, slots)
+
+    def _draw_transitions(self, batch_size: int) -> tuple[Indices, Indices]:
+        if self.size() == 0:
+            raise RuntimeError("the buffer holds no complete episode yet: collect one of each env before updating.")
+        bounds = np.cumsum(self._complete - self._tail)  # slots of whole episodes, env after env
+        drawn = np.empty(batch_size, np.int64)
+        missing = np.arange(batch_size)
+        while len(missing):  # a final observation starts no transition: 1 draw in 51 is repeated
+            drawn[missing] = self.rng.integers(bounds[-1], size=len(missing))
+            envs = np.searchsorted(bounds, drawn, side="right")
+            slots = drawn - (bounds - (self._complete - self._tail))[envs] + self._tail[envs]
+            missing = np.flatnonzero(self._episode_final[envs, slots % self.slots] == slots)
+        return envs, slots
+
+    def _get_samples(self, batch_inds: Indices, slots: Indices) -> DictReplayBufferSamples:  # type: ignore[override]
+        envs, at, after = batch_inds, slots % self.slots, (slots + 1) % self.slots
+        obs = {key: vectors[envs, at] for key, vectors in self._vectors.items()}
+        next_obs = {key: vectors[envs, after] for key, vectors in self._vectors.items()}
+        rewards = self._rewards[envs, at]
+        self._relabel(envs, slots, obs, next_obs, rewards)
+        observations, next_observations = self._to_tensors(obs), self._to_tensors(next_obs)
+        if self._frames is not None:
+            observations["pixels"], next_observations["pixels"] = self._stacks(envs, slots)
+        return DictReplayBufferSamples(
+            observations=observations,
+            actions=self.to_torch(self._actions[envs, at]),
+            next_observations=next_observations,
+            dones=self.to_torch(self._terminated[envs, at].astype(np.float32)[:, None]),
+            rewards=self.to_torch(rewards[:, None]),
+        )
+
+    def _relabel(self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array) -> None:
+        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward."""
+        chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
+        if not len(chosen):
+            return
+        envs, slots = envs[chosen], slots[chosen]
+        later = self.rng.integers(slots + 1, self._episode_final[envs, slots % self.slots] + 1)  # next slot to final one
+        goals = self._vectors["achieved_goal"][envs, later % self.slots]
+        obs["desired_goal"][chosen] = goals
+        next_obs["desired_goal"][chosen] = goals
+        rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+
+    def _stacks(self, envs: Indices, slots: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        """The frame stacks of slot and slot + 1, each (B, channels * stack, H, W) uint8; they share one gather."""
+        assert self._frames is not None
+        start = self._episode_start[envs, slots % self.slots]
+        window = slots[:, None] + np.arange(1 - self.frame_stack, 2)  # (B, stack + 1)
+        window = np.maximum(window, start[:, None]) % self.slots  # before the first frame comes the first frame
+        index = torch.from_numpy((envs[:, None] * self.slots + window).ravel()).to(self._frames.device)
+        frames = self._frames.index_select(0, index).to(self.device, non_blocking=True)
+        frames = frames.view(len(slots), self.frame_stack + 1, *frames.shape[1:])  # (B, stack + 1, C, H, W)
+        pixels, next_pixels = frames[:, :-1].flatten(1, 2), frames[:, 1:].flatten(1, 2)
+        if self._shift is None:
+            return pixels, next_pixels
+        return self._shift(pixels), self._shift(next_pixels)
+
+    def _to_tensors(self, arrays: dict[str, Array]) -> dict[str, torch.Tensor]:
+        return {key: self.to_torch(array) for key, array in arrays.items()}
+
+    def vector_statistics(self) -> dict[str, tuple[Array, Array]]:
+        """Mean and scale of each vector over what is stored; a variation far below 0.01 (1 cm, for positions) is not blown up.
+
+        Both goals are centred on what was achieved and divided by 0.1 m, so that their difference keeps its meaning.
+        """
+        stored = [np.arange(self._tail[env], self._complete[env]) % self.slots for env in range(self.n_envs)]
+        statistics = {}
+        for key, vectors in self._vectors.items():
+            source = self._vectors["achieved_goal"] if key == "desired_goal" else vectors
+            values = np.concatenate([source[env, slots] for env, slots in enumerate(stored)])
+            goal = key in ("achieved_goal", "desired_goal")
+            scale = np.full(values.shape[1], 0.1) if goal else np.sqrt(values.var(axis=0) + 0.01**2)
+            statistics[key] = (values.mean(axis=0), scale)
+        return statistics
+
+    # ------------------------------------------------------------- persistence
+
+    def state_arrays(self) -> dict[str, Array]:
+        """Plain arrays that ``load_state_arrays`` takes back: counters, and the slots in use."""
+        used = int(min(self._cursor.max() + 1, self.slots))
+        arrays = {f"vector/{key}": vectors[:, :used] for key, vectors in self._vectors.items()}
+        if self._frames is not None:
+            frames = self._frames.view(self.n_envs, self.slots, *self._frames.shape[1:])
+            arrays["frames"] = frames[:, :used].cpu().numpy()
+        for name in _SLOT_ARRAYS:
+            arrays[name] = getattr(self, name)[:, :used]
+        for name in _COUNTERS:
+            arrays[name] = getattr(self, name)
+        return arrays
+
+    def load_state_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Restores ``state_arrays`` of a buffer with the same layout; episodes that were under way are dropped.
+
+        Raises:
+            ValueError: the arrays are of another layout.
+        """
+        used = arrays["_actions"].shape[1]
+        if used > self.slots or arrays["_cursor"].shape != (self.n_envs,):
+            raise ValueError("the stored replay buffer has another size: use the buffer size and envs of its run.")
+        for key, vectors in self._vectors.items():
+            vectors[:, :used] = arrays[f"vector/{key}"]
+        if self._frames is not None:
+            frames = self._frames.view(self.n_envs, self.slots, *self._frames.shape[1:])
+            frames[:, :used] = torch.from_numpy(arrays["frames"]).to(self._frames.device)
+        for name in _SLOT_ARRAYS:
+            getattr(self, name)[:, :used] = arrays[name]
+        for name in _COUNTERS:
+            getattr(self, name)[:] = arrays[name]
+        self.end_episodes()
+
+
+_SLOT_ARRAYS = ("_actions", "_rewards", "_terminated", "_episode_start", "_episode_final")
+_COUNTERS = ("_tail", "_complete", "_cursor", "_open", "_transitions")
+
+
+def bytes_per_slot(observation_space: spaces.Dict, action_dim: int, frame_channels: int = 3) -> int:
+    """Bytes that one instant takes in a ``HerFrameBuffer`` of this space."""
+    total = action_dim * 4 + 4 + 1 + 8 + 8  # action, reward, terminated, episode start and final
+    for key, space in observation_space.spaces.items():
+        shape = (frame_channels, *space.shape[1:]) if key == "pixels" else space.shape  # type: ignore[index]
+        total += math.prod(shape or (1,)) * np.dtype(space.dtype).itemsize
+    return int(total)
+
+
+def buffer_bytes(
+    buffer_size: int, observation_space: spaces.Dict, action_dim: int, *, n_envs: int, episode_length: int = 50
+) -> int:
+    """Bytes that a ``HerFrameBuffer`` of ``buffer_size`` transitions claims."""
+    return n_envs * _slots(buffer_size, n_envs, episode_length) * bytes_per_slot(observation_space, action_dim)
+
+
+def _slots(buffer_size: int, n_envs: int, episode_length: int) -> int:
+    """Slots of one env: its transitions, and one final observation an episode."""
+    transitions = buffer_size // n_envs
+    return transitions + math.ceil(transitions / episode_length)
+
+
+def _claim(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """A zeroed uint8 tensor whose pages are really there: lazy allocation hides a shortage until hours later."""
+    try:
+        return torch.empty(shape, dtype=torch.uint8, device=device).fill_(0)
+    except RuntimeError as error:  # torch reports a failed allocation as a plain RuntimeError
+        raise MemoryError(
+            f"the replay buffer needs {math.prod(shape) / 1e9:.1f} GB on {device}, which are not there: "
+            "lower buffer_size."
+        ) from error
+
+
+def _check_layout(
+    buffer_size: int, space: spaces.Dict, n_envs: int, n_sampled_goal: int, episode_length: int, frame_channels: int
+) -> None:
+    if not isinstance(space, spaces.Dict) or not {"achieved_goal", "desired_goal"} <= set(space.spaces):
+        raise ValueError("HER needs observations with achieved_goal and desired_goal: wrap with goal_mode='both'.")
+    if n_sampled_goal < 0:
+        raise ValueError(f"n_sampled_goal={n_sampled_goal} is negative: use 0 to switch HER off.")
+    if episode_length < 1 or buffer_size // n_envs < 1:
+        raise ValueError(f"buffer_size={buffer_size} holds no transition of each of {n_envs} envs: raise it.")
+    if "pixels" in space.spaces and space["pixels"].shape[0] % frame_channels:  # type: ignore[index]
+        raise ValueError(f"pixels have {space['pixels'].shape[0]} channels, no multiple of {frame_channels}.")  # type: ignore[index]

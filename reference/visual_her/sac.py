@@ -1,0 +1,138 @@
+"""PixelSAC: soft actor-critic (Haarnoja et al. 2018) with one method a loss, and each encoder passed once for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3 import SAC
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+from torch.nn import functional as F
+
+from visual_her.policy import encode, sample_action
+
+
+class PixelSAC(SAC):
+    """SB3's ``SAC`` with another ``train``; everything else (collection, prediction, logging) is SB3's.
+
+    Works with ``DrQv2SACPolicy`` and, as controls, with SB3's own policies. Encoder passes an update: one with
+    gradient on the observations, one online and one target pass without gradient on the next observations.
+
+    Attributes:
+        updates_from: no update before this number of env steps. A run that is resumed without its buffer moves it;
+            moving ``learning_starts`` instead would make SB3 act at random until then.
+    """
+
+    updates_from: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.updates_from = self.learning_starts
+        self._losses: dict[str, list[torch.Tensor]] = {}
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """``gradient_steps`` updates of critic, actor, temperature and target, in this order."""
+        if self.num_timesteps <= self.updates_from or self.replay_buffer.size() == 0:  # type: ignore[union-attr]
+            return
+        self._fit_standardization()
+        self.policy.set_training_mode(True)
+        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
+        for _ in range(gradient_steps):
+            batch = self.replay_buffer.sample(batch_size)  # type: ignore[union-attr]
+            critic_features, actor_features = encode(self.policy, batch.observations)  # type: ignore[arg-type]
+            self._critic_step(batch, critic_features)  # type: ignore[arg-type]
+            log_prob = self._actor_step(critic_features.detach(), actor_features)
+            self._temperature_step(log_prob)
+            self._target_step()
+        self._n_updates += gradient_steps
+
+    def _critic_step(self, batch: DictReplayBufferSamples, features: torch.Tensor) -> None:
+        """Mean squared TD error; with critic-encoder routing this is the only step that moves the encoder."""
+        target = self._td_target(batch)
+        inputs = torch.cat([features, batch.actions], dim=1)
+        loss = 0.5 * sum(F.mse_loss(q_network(inputs), target) for q_network in self.critic.q_networks)
+        self._minimise(loss, self.critic.optimizer)  # type: ignore[arg-type]
+        self._record("critic_loss", loss)  # type: ignore[arg-type]
+
+    def _actor_step(self, critic_features: torch.Tensor, actor_features: torch.Tensor) -> torch.Tensor:
+        """E[alpha log pi(a|s) - min Q(s, a)]; returns log pi (B,). ``critic_features`` carry no gradient."""
+        actions, log_prob = sample_action(self.actor, actor_features)
+        self._require_critic_gradient(False)  # no gradient is left behind in the critic, and none is computed
+        inputs = torch.cat([critic_features, actions], dim=1)
+        values = torch.cat([q_network(inputs) for q_network in self.critic.q_networks], dim=1).amin(dim=1)
+        loss = (self._alpha() * log_prob - values).mean()
+        self._minimise(loss, self.actor.optimizer)
+        self._require_critic_gradient(True)
+        self._record("actor_loss", loss)
+        return log_prob.detach()
+
+    def _temperature_step(self, log_prob: torch.Tensor) -> None:
+        """Moves alpha towards the target entropy, where it is learned at all (the chapter fixes it at 0.05)."""
+        if self.ent_coef_optimizer is not None and self.log_ent_coef is not None:
+            loss = -(self.log_ent_coef * (log_prob + float(self.target_entropy))).mean()
+            self._minimise(loss, self.ent_coef_optimizer)
+            self._record("ent_coef_loss", loss)
+        self._record("ent_coef", self._alpha())
+
+    def _target_step(self) -> None:
+        """Polyak averaging of the whole target critic, its encoder included."""
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.critic_target.parameters()), list(self.critic.parameters()), self.tau)
+
+    @torch.no_grad()
+    def _td_target(self, batch: DictReplayBufferSamples) -> torch.Tensor:
+        """r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a'|s')), (B, 1). A truncation bootstraps."""
+        observations = batch.next_observations
+        actor_features = self.actor.extract_features(observations, self.actor.features_extractor)  # type: ignore[arg-type]
+        actions, log_prob = sample_action(self.actor, actor_features)
+        features = self.critic_target.extract_features(observations, self.critic_target.features_extractor)  # type: ignore[arg-type]
+        inputs = torch.cat([features, actions], dim=1)
+        values = torch.cat([q_network(inputs) for q_network in self.critic_target.q_networks], dim=1)
+        soft_value = values.amin(dim=1, keepdim=True) - self._alpha() * log_prob[:, None]
+        return batch.rewards + (1 - batch.dones) * self.gamma * soft_value
+
+    def _fit_standardization(self) -> None:
+        """Sets the vectors' statistics before the first update, from the warm-up episodes; the goals share theirs."""
+        extractors = {self.actor.features_extractor, self.critic.features_extractor, self.critic_target.features_extractor}
+        for extractor in extractors:
+            standardize = getattr(extractor, "standardize", None)
+            if standardize is None or standardize.fitted:
+                continue
+            statistics = self.replay_buffer.vector_statistics()  # type: ignore[union-attr]
+            mean, scale = zip(*(statistics[key] for key in extractor.vector_keys), strict=True)  # type: ignore[union-attr,arg-type]
+            standardize.set(torch.as_tensor(np.concatenate(mean)), torch.as_tensor(np.concatenate(scale)))
+
+    def _alpha(self) -> torch.Tensor:
+        return self.ent_coef_tensor if self.log_ent_coef is None else self.log_ent_coef.detach().exp()
+
+    def _require_critic_gradient(self, required: bool) -> None:
+        for q_network in self.critic.q_networks:
+            q_network.requires_grad_(required)
+
+    @staticmethod
+    def _minimise(loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def _record(self, name: str, value: torch.Tensor) -> None:
+        """Keeps a loss as a tensor: reading it at every update would wait for the GPU."""
+        self._losses.setdefault(name, []).append(value.detach())
+
+    def dump_logs(self) -> None:
+        """Writes SB3's figures, and the means of the losses since the last time."""
+        for name, values in self._losses.items():
+            self.logger.record(f"train/{name}", float(torch.stack(values).mean()))
+        self._losses.clear()
+        self.logger.record("train/n_updates", self._n_updates)
+        super().dump_logs()
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_losses"]
+
+
+def count_updates(total_steps: int, *, learning_starts: int, n_envs: int, gradient_steps: int) -> int:
+    """Updates that a run of ``total_steps`` makes: one group per vectorised step beyond ``learning_starts``."""
+    vector_steps = int(np.ceil(total_steps / n_envs))
+    return max(0, vector_steps - learning_starts // n_envs) * gradient_steps

@@ -1,0 +1,361 @@
+"""Training: the run's folders, its log, its checkpoints, and when it stops."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
+
+from visual_her import checkpoint as checkpoints
+from visual_her import preflight
+from visual_her.agent import build_agent
+from visual_her.checkpoint import Checkpoint
+from visual_her.config import TrainConfig, check, tag
+from visual_her.errors import UsageError
+from visual_her.provenance import provenance
+from visual_her.sac import PixelSAC
+from visual_her.vec_env import make_task, make_vec_env
+
+OBJECT_MOVED_METRES = 0.01
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The names of a run's files, as the chapter's."""
+
+    run_dir: Path
+    checkpoints_dir: Path
+    stem: str
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> RunPaths:
+        """The paths of ``config``."""
+        name = tag(config)
+        return cls(
+            run_dir=Path(config.log_dir) / name / config.env / f"seed{config.seed}",
+            checkpoints_dir=Path(config.checkpoints_dir),
+            stem=f"{name}_{config.env}_seed{config.seed}",
+        )
+
+    @property
+    def final(self) -> Path:
+        """The checkpoint at the target total."""
+        return self.checkpoints_dir / f"{self.stem}.zip"
+
+    @property
+    def progress(self) -> Path:
+        """The learning curve."""
+        return self.run_dir / "progress.csv"
+
+    def at(self, step: int) -> Path:
+        """The checkpoint at ``step``."""
+        return self.checkpoints_dir / f"{self.stem}_{step}_steps.zip"
+
+    def existing(self) -> list[Path]:
+        """Checkpoints of this run, the newest last."""
+        found = self.checkpoints_dir.glob(f"{self.stem}_*_steps.zip")
+        numbered = sorted(found, key=lambda path: int(path.stem.split("_")[-2]))
+        return [*numbered, *([self.final] if self.final.exists() else [])]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        checkpoint: the last checkpoint.
+        step: env steps reached.
+        finished: whether that is the target total.
+        seconds: time of this session's training.
+        paths: the run's files.
+    """
+
+    checkpoint: Path
+    step: int
+    finished: bool
+    seconds: float
+    paths: RunPaths
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Trains up to the *target* total ``config.total_steps``, from the start or from ``config.resume``.
+
+    Raises:
+        UsageError: the input cannot be used; nothing was overwritten.
+    """
+    started = time.monotonic()
+    check(config)
+    paths = RunPaths.of(config)
+    resumed = _prepare_resume(config, paths) if config.resume else None
+    if resumed is None:
+        _refuse_overwriting(paths)
+    preflight.check_device(config.device)
+    task = make_task(config.env)
+    renderer = preflight.check_renderer() if config.uses_pixels else None
+    for folder in (paths.run_dir, paths.checkpoints_dir):
+        preflight.check_writable(folder)
+    if config.torch_threads:
+        torch.set_num_threads(config.torch_threads)
+
+    episode_length = (task.spec and task.spec.max_episode_steps) or 50
+    env = make_vec_env(config)
+    try:
+        preflight.check_memory(config, env.observation_space, env.action_space.shape[0], episode_length)  # type: ignore[arg-type,index]
+        agent = build_agent(config, env, task.get_wrapper_attr("compute_reward"), episode_length=episode_length)
+        if resumed is not None:
+            _resume(agent, config, resumed)
+        # A resumed run gets new episodes, not its first ones once more; two seeds share none.
+        env.seed(int(np.random.SeedSequence([config.seed, agent.num_timesteps]).generate_state(1)[0] >> 1))
+        agent.set_logger(_logger(paths, resumed.step if resumed else 0))
+        run = _Run(config, paths, agent, renderer, started, episode_length)
+        return run.to_the_end()
+    finally:
+        env.close()
+        task.close()
+
+
+class _Run:
+    """The loop around SB3's ``learn``: slices of one episode, between which everything is at rest."""
+
+    def __init__(
+        self, config: TrainConfig, paths: RunPaths, agent: PixelSAC, renderer: str | None, started: float, episode_length: int
+    ) -> None:
+        self.config, self.paths, self.agent, self.renderer, self.started = config, paths, agent, renderer, started
+        self.slice = episode_length * config.n_envs
+        self.first_step = agent.num_timesteps
+        self.interrupted = False
+        self.written: Path | None = None
+
+    def to_the_end(self) -> TrainResult:
+        config, agent = self.config, self.agent
+        previous = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+        callback = _Progress(config, agent.num_timesteps, lambda: not self.interrupted)
+        print(self._opening_line(), flush=True)
+        try:
+            while agent.num_timesteps < config.total_steps and not self._out_of_time() and not self.interrupted:
+                self._learn_until(self._next_stop(), callback)
+                if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
+                    self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
+        except (EOFError, ConnectionError) as error:
+            self._write(self.paths.at(agent.num_timesteps))
+            raise UsageError(
+                f"an environment process died ({type(error).__name__}): free memory or lower --n-envs, then go on with "
+                f"--resume {self.written}."
+            ) from error
+        finally:
+            callback.bar.close()
+            for name, handler in previous.items():
+                signal.signal(name, handler)
+        finished = agent.num_timesteps >= config.total_steps
+        self._write(self.paths.final if finished else self.paths.at(agent.num_timesteps))
+        assert self.written is not None
+        return TrainResult(self.written, agent.num_timesteps, finished, time.monotonic() - self.started, self.paths)
+
+    def _learn_until(self, stop: int, callback: BaseCallback) -> None:
+        self.agent.learn(
+            stop - self.agent.num_timesteps, callback=callback, log_interval=None, reset_num_timesteps=False
+        )  # type: ignore[arg-type]
+
+    def _next_stop(self) -> int:
+        """The end of this slice, or the next checkpoint, or the target, whichever comes first."""
+        step, frequency = self.agent.num_timesteps, self.config.checkpoint_freq
+        stops = [(step // self.slice + 1) * self.slice, self.config.total_steps]
+        if frequency:
+            stops.append((step // frequency + 1) * frequency)
+        return min(stops)
+
+    def _out_of_time(self) -> bool:
+        budget = self.config.time_budget
+        return budget is not None and time.monotonic() - self.started > budget * 60
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:  # a second Ctrl-C does not wait for the checkpoint
+            raise KeyboardInterrupt
+        self.interrupted = True
+        print("\ninterrupted: writing a checkpoint", file=sys.stderr, flush=True)
+
+    def _write(self, path: Path) -> None:
+        previous, self.written = self.written, path
+        if path == self.paths.final:
+            _keep_old_final(path, self.paths)
+        replay = checkpoints.save(self.agent, self.config, path, with_buffer=self.config.checkpoint_buffer)
+        _write_meta(self.config, path, self.agent, self.renderer, time.monotonic() - self.started, self.first_step)
+        resumed_from = Path(self.config.resume) if self.config.resume else None
+        for older in (previous, resumed_from):  # only the newest checkpoint keeps a replay buffer
+            if replay and older and older != path and older.parent.resolve() == path.parent.resolve():
+                checkpoints.replay_path(older).unlink(missing_ok=True)
+
+    def _opening_line(self) -> str:
+        config, agent = self.config, self.agent
+        sight = f"rendered by {self.renderer}" if self.renderer else "no rendering"
+        size = agent.replay_buffer.nbytes / 1e9  # type: ignore[union-attr]
+        return (
+            f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} env steps, "
+            f"device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
+        )
+
+
+class _Progress(BaseCallback):
+    """The bar with its ETA, one log row every few episodes, and the share of episodes in which the object moved."""
+
+    def __init__(self, config: TrainConfig, first_step: int, go_on: Callable[[], bool]) -> None:
+        super().__init__()
+        self.go_on = go_on
+        self.episodes_per_row = 5 * config.n_envs
+        self.log_object = config.env != "FetchReach-v4"
+        self.moved: deque[bool] = deque(maxlen=100)
+        self.start_goals: Any = None
+        self.episodes = 0
+        self.session_start = (time.time_ns(), first_step)
+        interactive = sys.stderr.isatty()
+        self.bar = tqdm(
+            total=config.total_steps,
+            initial=first_step,
+            unit="step",
+            dynamic_ncols=interactive,
+            mininterval=0.2 if interactive else 10,
+        )
+
+    def _on_training_start(self) -> None:
+        # SB3 starts its clock anew with every slice; fps and time_elapsed are to be those of the session.
+        self.model.start_time, self.model._num_timesteps_at_start = self.session_start
+        if self.start_goals is None:
+            self.start_goals = self.model._last_obs["achieved_goal"].copy()  # type: ignore[index,call-overload]
+
+    def _on_step(self) -> bool:
+        for index in np.flatnonzero(self.locals["dones"]):
+            final = self.locals["infos"][index]["terminal_observation"]["achieved_goal"]
+            self.moved.append(bool(np.linalg.norm(final - self.start_goals[index]) > OBJECT_MOVED_METRES))
+            self.start_goals[index] = self.locals["new_obs"]["achieved_goal"][index]
+            self.episodes += 1
+        self.bar.update(self.model.num_timesteps - self.bar.n)
+        return bool(self.go_on())
+
+    def _on_rollout_start(self) -> None:
+        if self.episodes < self.episodes_per_row:
+            return
+        self.episodes = 0
+        self._log_row()
+
+    def _log_row(self) -> None:
+        agent: PixelSAC = self.model  # type: ignore[assignment]
+        if self.log_object:
+            agent.logger.record("rollout/object_moved_rate", float(np.mean(self.moved)))
+        agent.dump_logs()
+        self.bar.set_postfix_str(f"success {safe_mean(agent.ep_success_buffer or [0.0]):.0%}")
+
+
+def _refuse_overwriting(paths: RunPaths) -> None:
+    existing = paths.existing()
+    if existing:
+        raise UsageError(
+            f"{existing[-1]} exists and this run would overwrite it: go on with --resume {existing[-1]}, or choose "
+            "another --seed or other folders."
+        )
+    if paths.progress.exists():
+        raise UsageError(
+            f"{paths.progress} exists, from a run that ended before its first checkpoint: remove {paths.run_dir}, or "
+            "choose another --seed or --log-dir."
+        )
+
+
+def _prepare_resume(config: TrainConfig, paths: RunPaths) -> Checkpoint:
+    assert config.resume is not None
+    stored = checkpoints.read(config.resume)
+    if tag(stored.config) != tag(config) or (stored.config.env, stored.config.seed) != (config.env, config.seed):
+        theirs, ours = _identity(stored.config), _identity(config)
+        raise UsageError(
+            f"{config.resume} is of another configuration ({theirs}) than these flags ({ours}): "
+            "use the flags of its run, or leave them out."
+        )
+    if config.total_steps <= stored.step:
+        raise UsageError(
+            f"--total-steps {config.total_steps} is the target total and {config.resume} is at {stored.step} already: "
+            "use a larger one."
+        )
+    newer = [path for path in paths.existing() if checkpoints.read(path).step > stored.step]
+    if newer:
+        raise UsageError(
+            f"{newer[-1]} is newer than {config.resume} and this run would overwrite it: resume from it, move it away, or "
+            "use another --checkpoints-dir."
+        )
+    return stored
+
+
+def _keep_old_final(final: Path, paths: RunPaths) -> None:
+    """A run that was extended keeps the checkpoint at its old target under that step's name."""
+    if final.exists():
+        numbered = paths.at(checkpoints.read(final).step)
+        for suffix in (".zip", ".meta.json", ".replay.npz"):
+            if final.with_suffix(suffix).exists() and not numbered.with_suffix(suffix).exists():
+                os.replace(final.with_suffix(suffix), numbered.with_suffix(suffix))
+
+
+def _identity(config: TrainConfig) -> str:
+    return f"{tag(config)}, {config.env}, seed {config.seed}"
+
+
+def _resume(agent: PixelSAC, config: TrainConfig, stored: Checkpoint) -> None:
+    checkpoints.restore(agent, stored)
+    if config.checkpoint_buffer:
+        checkpoints.restore_buffer(agent, stored)
+    else:  # the chapter's behaviour, but the refill comes from the trained policy
+        agent.updates_from = stored.step + config.learning_starts
+    checkpoints.restore_random_state(agent, stored)
+
+
+def _logger(paths: RunPaths, step: int) -> Logger:
+    """TensorBoard and ``progress.csv``; on resume the rows up to the checkpoint's step are kept."""
+    paths.run_dir.mkdir(parents=True, exist_ok=True)
+    rows = []
+    if paths.progress.exists():
+        with open(paths.progress, newline="") as file:
+            rows = [row for row in csv.DictReader(file) if float(row.get("time/total_timesteps") or "inf") <= step]
+    partial = paths.run_dir / "progress.csv.partial"
+    table = CSVOutputFormat(str(partial))
+    for row in rows:
+        table.write({key: float(value) for key, value in row.items() if key and value}, {}, 0)
+    table.file.flush()
+    os.replace(partial, paths.progress)
+    return Logger(str(paths.run_dir), [table, TensorBoardOutputFormat(str(paths.run_dir))])
+
+
+def _write_meta(
+    config: TrainConfig, path: Path, agent: PixelSAC, renderer: str | None, seconds: float, first_step: int
+) -> None:
+    steps = agent.num_timesteps - first_step
+    meta = {
+        **provenance(),
+        "config_tag": tag(config),
+        "env_id": config.env,
+        "seed": config.seed,
+        "device": str(agent.device),
+        "gl_renderer": renderer,
+        "step": agent.num_timesteps,
+        "total_steps": config.total_steps,
+        "updates": agent._n_updates,
+        "resumed_from": config.resume,
+        "training_time_sec": round(seconds, 1),
+        "steps_per_sec": round(steps / seconds, 1),
+        "rollout_success_rate": safe_mean(agent.ep_success_buffer) if agent.ep_success_buffer else None,
+        "config": config.to_json(),
+        "checkpoint": path.name,
+    }
+    path.with_suffix(".meta.json").write_text(json.dumps(meta, indent=2) + "\n")
