@@ -160,7 +160,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
         "FetchReach from pixels in minutes on 2 CPU cores, through the same code",
         dataclasses.replace(
             CHAPTER, env="FetchReach-v4", total_steps=5_000, buffer_size=5_000, her_n_sampled_goal=4, standardize=True,
-            batch_size=32, learning_rate=1e-3, tau=0.02, ent_coef=0.02, learning_starts=500, checkpoint_freq=0,
+            image_size=42, batch_size=64, learning_rate=1e-3, tau=0.02, ent_coef=0.02, learning_starts=500, checkpoint_freq=0,
         ),
     ),
 }  # fmt: skip

@@ -1,0 +1,224 @@
+"""What an implementation offers to be held to the specification: factories, and probes with NumPy in and out.
+
+No framework is assumed and nothing is subclassed. A probe tells what cannot be seen from outside; what may
+legitimately differ between implementations is declared in ``Implementation.capabilities``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import gymnasium as gym
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Observations = Mapping[str, Array]
+RewardFunction = Callable[[Array, Array, Any], Any]
+Policy = Callable[[Observations], Array]
+GoalMode = Literal["none", "desired", "both"]
+
+
+class Capability(StrEnum):
+    """What an implementation claims beyond the core. Declared is tested, undeclared is reported as not claimed."""
+
+    CRITIC_ENCODER = "critic-encoder"
+    """One encoder, trained by the critic's loss only; the actor reads detached features."""
+    TARGET_ENCODER = "target-encoder"
+    """The target critic owns a copy of the encoder that follows by Polyak averaging."""
+    SPATIAL_SOFTMAX = "spatial-softmax"
+    """The encoder ends in expected image coordinates."""
+    FLATTEN = "flatten"
+    """The encoder can end in a flattened map and a linear layer instead."""
+    RANDOM_SHIFT = "random-shift"
+    """DrQ's augmentation."""
+    FRAME_DEDUPLICATION = "frame-deduplication"
+    """Replay stores each frame once."""
+    MUJOCO_CAMERA = "mujoco-camera"
+    """The wrapper draws MuJoCo tasks with the cameras ``default`` and ``table`` and a marker that can be hidden."""
+    LEARNING = "learning"
+    """``learn`` trains an agent from scratch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Transitions, batch first.
+
+    Attributes:
+        observations: pixels uint8 (B, C, H, W) and vectors (B, n).
+        actions: (B, A) in [-1, 1].
+        next_observations: like ``observations``.
+        rewards: (B,).
+        terminated: (B,), 1.0 where the task ended; a truncation is 0.0.
+    """
+
+    observations: dict[str, Array]
+    actions: Array
+    next_observations: dict[str, Array]
+    rewards: Array
+    terminated: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions:
+    """One learning experiment.
+
+    Attributes:
+        total_steps: env steps.
+        seed: of everything.
+        goal_mode: which goal vectors the networks see.
+        hindsight: whether goals are relabelled.
+        train_encoder: whether the encoder is trained at all.
+        image_size: side of the pixels.
+    """
+
+    total_steps: int
+    seed: int
+    goal_mode: GoalMode = "desired"
+    hindsight: bool = True
+    train_encoder: bool = True
+    image_size: int = 16
+
+
+class EncoderProbe(Protocol):
+    """An image encoder for one image shape."""
+
+    def network_input(self, pixels: Array) -> Array:
+        """What the first layer receives for uint8 pixels (B, C, H, W)."""
+
+    def feature_map(self, pixels: Array) -> Array:
+        """uint8 (B, C, H, W) -> (B, F, h, w), what the keypoints are taken from."""
+
+    def keypoints(self, feature_map: Array, temperature: float | None = None) -> Array:
+        """(B, F, h, w) -> (B, F, 2), the expected (x, y) on [-1, 1]; at the initial temperature if ``None``."""
+
+    def features(self, observations: Observations) -> Array:
+        """uint8 pixels and vectors, batched -> (B, features)."""
+
+
+class AgentProbe(Protocol):
+    """An actor-critic agent. ``role`` is one of encoder, actor, critic, target_encoder, target_critic."""
+
+    def parameters(self) -> dict[str, dict[str, Array]]:
+        """Copies of all trained and target parameters: role -> name -> array."""
+
+    def optimizers(self) -> dict[str, list[str]]:
+        """Which optimizer holds which parameter: optimizer -> ``role/name``, in the words of ``parameters``."""
+
+    def update_critic(self, batch: Batch) -> float:
+        """One critic step; returns the loss."""
+
+    def update_actor(self, batch: Batch, *, learning_rate: float | None = None) -> float:
+        """One actor step, at another learning rate if given; returns the loss."""
+
+    def update_target(self) -> None:
+        """One Polyak step of the target."""
+
+    def td_target(self, batch: Batch) -> Array:
+        """The critic's regression target, (B,)."""
+
+    def act(self, observations: Observations, *, deterministic: bool) -> Array:
+        """Batched observations -> actions (B, A)."""
+
+    def q_values(self, observations: Observations, actions: Array) -> Array:
+        """The online critics, (B, number of critics)."""
+
+    def save(self, path: Path) -> None:
+        """Writes everything that ``Implementation.load_agent`` needs."""
+
+
+class ReplayProbe(Protocol):
+    """A replay buffer with hindsight."""
+
+    def add(
+        self, observations: Observations, next_observations: Observations, actions: Array, rewards: Array, terminated: Array, truncated: Array
+    ) -> None:
+        """One transition of each env, env first. ``next_observations`` are the true ones, also at an episode's end."""
+
+    def sample(self, batch_size: int) -> Batch:
+        """A batch."""
+
+    def size(self) -> int:
+        """Transitions that can be sampled."""
+
+    def nbytes(self) -> int:
+        """Bytes that the storage takes."""
+
+    def save(self, path: Path) -> None:
+        """Writes the contents."""
+
+    def load(self, path: Path) -> None:
+        """Reads what another buffer of the same make wrote."""
+
+
+class Implementation(Protocol):
+    """An implementation of visual HER.
+
+    Attributes:
+        name: shown in reports.
+        version: shown in reports.
+        capabilities: what it claims.
+        tau: Polyak coefficient of agents that ``make_agent`` makes.
+        gamma: their discount.
+        entropy_coefficient: their fixed entropy coefficient.
+    """
+
+    name: str
+    version: str
+    capabilities: frozenset[Capability]
+    tau: float
+    gamma: float
+    entropy_coefficient: float
+
+    def make_env(
+        self,
+        task: gym.Env[Any, Any],
+        *,
+        goal_mode: GoalMode = "both",
+        frame_stack: int = 4,
+        image_size: int = 84,
+        camera: str = "default",
+        goal_marker: str = "visible",
+        render_size: int | None = None,
+    ) -> gym.Env[Any, Any]:
+        """The pixel wrapper around a goal-conditioned task that renders ``rgb_array`` frames or is a MuJoCo one."""
+
+    def make_encoder(
+        self, observation_space: gym.spaces.Dict, *, variant: Literal["spatial-softmax", "flatten"] = "spatial-softmax", goal_mode: GoalMode = "both", seed: int = 0
+    ) -> EncoderProbe:
+        """An untrained encoder."""
+
+    def make_agent(
+        self, observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, *, goal_mode: GoalMode = "both", seed: int = 0
+    ) -> AgentProbe:
+        """An untrained agent with the routing it claims."""
+
+    def load_agent(self, path: Path) -> AgentProbe:
+        """The agent that ``AgentProbe.save`` wrote."""
+
+    def make_replay(
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.spaces.Box,
+        *,
+        capacity: int,
+        n_envs: int,
+        n_sampled_goal: int,
+        compute_reward: RewardFunction,
+        episode_length: int,
+        drq_pad: int = 0,
+        seed: int = 0,
+    ) -> ReplayProbe:
+        """An empty buffer for ``capacity`` transitions in episodes of ``episode_length`` steps."""
+
+    def random_shift(self, pixels: Array, *, pad: int, seed: int) -> Array:
+        """DrQ's augmentation of uint8 pixels (B, C, H, W)."""
+
+    def learn(self, make_env: Callable[[], gym.Env[Any, Any]], options: LearnOptions) -> Policy:
+        """Trains from scratch; returns the deterministic policy, one unbatched observation to one action.
+
+        ``make_env`` makes wrapped environments with both goals in their observations, with a time limit.
+        """
