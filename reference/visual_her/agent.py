@@ -58,8 +58,8 @@ def build_agent(
         gamma=config.gamma,
         train_freq=1,
         gradient_steps=config.gradient_steps,
-        ent_coef=config.ent_coef,  # type: ignore[arg-type]  # SB3's annotation knows only "auto"
-        replay_buffer_class=HerFrameBuffer,  # type: ignore[arg-type]
+        ent_coef=config.ent_coef,
+        replay_buffer_class=HerFrameBuffer,
         replay_buffer_kwargs={
             "compute_reward": compute_reward,
             "n_sampled_goal": config.her_n_sampled_goal,

@@ -130,7 +130,7 @@ def restore(agent: PixelSAC, checkpoint: Checkpoint) -> None:
                 agent.log_ent_coef.copy_(checkpoint.weights["log_ent_coef"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise UsageError(
-            f"the weights in {checkpoint.path} are of another architecture than its config says: use another checkpoint."
+            f"the weights in {checkpoint.path} are of another architecture than its config: use another checkpoint."
         ) from error
     agent.num_timesteps = checkpoint.step
     agent._n_updates = int(checkpoint.state["updates"])

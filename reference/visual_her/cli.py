@@ -64,7 +64,9 @@ def _train(arguments: list[str]) -> int:
     if result.finished:
         print(f"done: {result.step:,} env steps in {result.seconds / 60:.1f} min, checkpoint {result.checkpoint}")
     else:
-        print(f"stopped at {result.step:,} of {config.total_steps:,} env steps; go on with --resume {result.checkpoint}")
+        print(
+            f"stopped at {result.step:,} of {config.total_steps:,} env steps; go on with --resume {result.checkpoint}"
+        )
     return 0
 
 
@@ -91,9 +93,7 @@ def _evaluate(arguments: list[str]) -> int:
 
     stored = read(options.ckpt).config
     _refuse_contradictions(stored, _parse(TrainConfig, rest, "evaluate", default=stored), options.ckpt)
-    result = evaluate(
-        options.ckpt, n_episodes=options.n_eval_episodes, seed=options.eval_seed, device=options.device
-    )
+    result = evaluate(options.ckpt, n_episodes=options.n_eval_episodes, seed=options.eval_seed, device=options.device)
     path = write_result(result, options.results_dir)
     _print_table([(path, result)])
     print(f"written: {path}")
@@ -122,9 +122,9 @@ def _verify(arguments: list[str]) -> int:
             print("usage: visual-her verify wrapper|encoder|policy\n\nPrints one PASS or FAIL line a check.")
             return 0
         raise UsageError(f"verify what? Say visual-her verify {'|'.join(VERIFICATIONS)}.")
-    from visual_her.conformance import verify
+    from visual_her.verification import verify
 
-    return verify(VERIFICATIONS[arguments[0]][0], VERIFICATIONS[arguments[0]][1])
+    return verify(*VERIFICATIONS[arguments[0]])
 
 
 def _recipes(arguments: list[str]) -> int:
@@ -240,11 +240,25 @@ def _refuse_contradictions(stored: TrainConfig, given: TrainConfig, path: str) -
             raise UsageError(f"{flag} {ours} contradicts {path}, which has {theirs}: leave the flag out.")
 
 
+_COLUMNS = ("run", "env", "steps", "episodes", "success [95 %]", "return", "distance", "time to success")
+
+
 def _print_table(results: list[tuple[Path, dict[str, Any]]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("run", "env", "steps", "episodes", "success [95 %]", "return", "distance", "time to success", box=None, pad_edge=False)
+    table = Table(
+        "run",
+        "env",
+        "steps",
+        "episodes",
+        "success [95 %]",
+        "return",
+        "distance",
+        "time to success",
+        box=None,
+        pad_edge=False,
+    )
     for _, result in results:
         metrics = result["metrics"]
         low, high = metrics["success_interval"]

@@ -7,6 +7,7 @@ heavy, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -130,19 +131,19 @@ class TrainConfig:
         """
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use the version that wrote it.")
+            raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use its version.")
         return cls(**{**values, "net_arch": tuple(values.get("net_arch", (256, 256)))})
 
 
 # Fields that do not change what is learned, or that stand in a file name of their own: never part of the tag.
 RUN_FIELDS = frozenset(
-    "env seed total_steps checkpoint_freq checkpoint_buffer resume time_budget device torch_threads "
-    "log_dir checkpoints_dir results_dir".split()
+    {
+        *("env", "seed", "total_steps", "checkpoint_freq", "checkpoint_buffer", "resume", "time_budget", "device"),
+        *("torch_threads", "log_dir", "checkpoints_dir", "results_dir"),
+    }
 )
 
-CHAPTER = TrainConfig(
-    critic_encoder=True, drq=False, buffer_size=500_000, her_n_sampled_goal=8, total_steps=5_000_000
-)
+CHAPTER = TrainConfig(critic_encoder=True, drq=False, buffer_size=500_000, her_n_sampled_goal=8, total_steps=5_000_000)
 
 RECIPES: dict[str, tuple[str, TrainConfig]] = {
     "chapter": ("the chapter's recipe: 95-98 % at 3.5-4.4 M steps there", CHAPTER),
@@ -153,17 +154,33 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
     "full-state": (
         "control on the 25-D state: 85-90 % at 2 M there",
         TrainConfig(
-            full_state=True, learning_rate=3e-4, n_envs=8, buffer_size=1_000_000, her_n_sampled_goal=4, total_steps=2_000_000
+            full_state=True,
+            learning_rate=3e-4,
+            n_envs=8,
+            buffer_size=1_000_000,
+            her_n_sampled_goal=4,
+            total_steps=2_000_000,
         ),
     ),
     "demo": (
         "FetchReach from pixels in minutes on 2 CPU cores, through the same code",
         dataclasses.replace(
-            CHAPTER, env="FetchReach-v4", total_steps=5_000, buffer_size=5_000, her_n_sampled_goal=4, standardize=True,
-            image_size=42, batch_size=64, learning_rate=1e-3, tau=0.02, ent_coef=0.02, learning_starts=500, checkpoint_freq=0,
+            CHAPTER,
+            env="FetchReach-v4",
+            total_steps=5_000,
+            buffer_size=5_000,
+            her_n_sampled_goal=4,
+            standardize=True,
+            image_size=42,
+            batch_size=64,
+            learning_rate=1e-3,
+            tau=0.02,
+            ent_coef=0.02,
+            learning_starts=500,
+            checkpoint_freq=0,
         ),
     ),
-}  # fmt: skip
+}
 
 
 def recipe(name: str) -> TrainConfig:
@@ -196,22 +213,31 @@ def tag(config: TrainConfig) -> str:
         words += ["noPix"]
     words += ["noPro"] * (not config.proprio)
     if config.uses_pixels:
-        words += ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder + ["shareEnc"] * config.share_encoder
+        words += (
+            ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder + ["shareEnc"] * config.share_encoder
+        )
     words += ["fullState"] * config.full_state
     words += [f"fs{config.frame_stack}"] * (config.frame_stack != CHAPTER.frame_stack)
     for name, (_, value) in differences(config).items():
         if name in _SUFFIXES and not (name == "render_size" and native):
-            text = "-".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value
+            text = (
+                "-".join(map(str, value))
+                if isinstance(value, tuple)
+                else f"{value:g}"
+                if isinstance(value, float)
+                else value
+            )
             words.append(_SUFFIXES[name].format(text))
     return "_".join(words)
 
 
 _SUFFIXES = {
-    "encoder": "{}", "feature_norm": "featureNorm", "standardize": "std", "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}",
-    "goal_marker": "marker-{}", "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}",
-    "net_arch": "net{}", "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}",
-    "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
-    "gradient_steps": "grad{}", "learning_starts": "starts{}",
+    "encoder": "{}", "feature_norm": "featureNorm", "standardize": "std", "blank_pixels": "blank",
+    "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}", "image_size": "px{}",
+    "render_size": "render{}", "num_filters": "filters{}", "net_arch": "net{}", "drq_pad": "pad{}",
+    "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
+    "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "gradient_steps": "grad{}",
+    "learning_starts": "starts{}",
 }  # fmt: skip
 
 
@@ -221,27 +247,39 @@ def check(config: TrainConfig) -> None:
     Raises:
         UsageError: one sentence that names the flag and says what to do.
     """
-    for name, least in _LEAST.items():
-        value = getattr(config, name)
-        if value is not None and value < least:
-            raise UsageError(f"--{name.replace('_', '-')} {value} is too small: use at least {least}.")
-    for name in ("learning_rate", "time_budget"):
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')} {value} is not positive: use a number above 0.")
-    for name in ("gamma", "tau"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UsageError(f"--{name} {getattr(config, name)} is out of range: use a number from 0 to 1.")
-    if config.render_size is not None and config.render_size < config.image_size:
-        raise UsageError(f"--render-size {config.render_size} is below --image-size {config.image_size}: raise it.")
-    if config.buffer_size < 50 * config.n_envs:
-        raise UsageError(
-            f"--buffer-size {config.buffer_size} holds no episode of each of {config.n_envs} envs: "
-            f"use at least {50 * config.n_envs}."
-        )
-    for applies, sentence in _contradictions(config):
+    for applies, sentence in (*_out_of_range(config), *_contradictions(config)):
         if applies:
             raise UsageError(sentence)
+
+
+def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
+    def flag(name: str) -> str:
+        return f"--{name.replace('_', '-')} {getattr(config, name)}"
+
+    given = {name: getattr(config, name) for name in (*_LEAST, "learning_rate", "time_budget")}
+    given = {name: value for name, value in given.items() if value is not None}
+    least_buffer = 50 * config.n_envs
+    return [
+        *((not given[n] >= x, f"{flag(n)} is too small: use at least {x}.") for n, x in _LEAST.items() if n in given),
+        *(
+            (not 0 < given[n] < math.inf, f"{flag(n)} is out of range: use a finite number above 0.")
+            for n in ("learning_rate", "time_budget")
+            if n in given
+        ),
+        *(
+            (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
+            for n in ("gamma", "tau")
+        ),
+        (min(config.net_arch, default=1) < 1, f"--net-arch {config.net_arch} has an empty layer: use sizes above 0."),
+        (
+            config.render_size is not None and config.render_size < config.image_size,
+            f"{flag('render_size')} is below --image-size {config.image_size}: raise it.",
+        ),
+        (
+            config.buffer_size < least_buffer,
+            f"{flag('buffer_size')} holds no episode of each of {config.n_envs} envs: use at least {least_buffer}.",
+        ),
+    ]
 
 
 _LEAST = {
@@ -266,7 +304,7 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
     return [
         (
             config.critic_encoder and config.share_encoder,
-            "--critic-encoder and --share-encoder contradict each other: an encoder is trained by one of them, drop one.",
+            "--critic-encoder and --share-encoder contradict each other: the encoder has one teacher, drop one.",
         ),
         (
             config.full_state and not config.pixels,
@@ -281,6 +319,12 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
             nature and not config.spatial_softmax,
             "--no-spatial-softmax does nothing with --encoder nature, which has none: drop one of the two.",
         ),
-        (nature and config.image_size < 36, "--encoder nature needs --image-size 36 or more: its kernels reach that far."),
-        (not config.proprio and not config.pixels and config.goal_mode == "none", "the networks would see nothing at all: drop --no-pixels."),
+        (
+            nature and config.image_size < 36,
+            "--encoder nature needs --image-size 36 or more.",
+        ),
+        (
+            not config.proprio and not config.pixels and config.goal_mode == "none",
+            "the networks would see nothing at all: drop --no-pixels.",
+        ),
     ]

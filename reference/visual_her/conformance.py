@@ -91,7 +91,9 @@ class ReferenceAgent:
 
     def optimizers(self) -> dict[str, list[str]]:
         """By identity of the tensors that each optimizer holds."""
-        names = {id(tensor): f"{role}/{name}" for role, named in self._tensors().items() for name, tensor in named.items()}
+        names = {
+            id(tensor): f"{role}/{name}" for role, named in self._tensors().items() for name, tensor in named.items()
+        }
         return {
             name: [names.get(id(p), "unknown") for group in optimizer.param_groups for p in group["params"]]
             for name, optimizer in (("actor", self.agent.actor.optimizer), ("critic", self.agent.critic.optimizer))
@@ -100,7 +102,7 @@ class ReferenceAgent:
     def update_critic(self, batch: Batch) -> float:
         """``_critic_step``."""
         samples = _samples(batch)
-        self.agent._critic_step(samples, encode(self.agent.policy, samples.observations)[0])  # type: ignore[arg-type]
+        self.agent._critic_step(samples, encode(self.agent.policy, samples.observations)[0])
         return self._last("critic_loss")
 
     def update_actor(self, batch: Batch, *, learning_rate: float | None = None) -> float:
@@ -109,7 +111,7 @@ class ReferenceAgent:
         rates = [group["lr"] for group in groups]
         for group in groups:
             group["lr"] = group["lr"] if learning_rate is None else learning_rate
-        critic_features, actor_features = encode(self.agent.policy, _samples(batch).observations)  # type: ignore[arg-type]
+        critic_features, actor_features = encode(self.agent.policy, _samples(batch).observations)
         self.agent._actor_step(critic_features.detach(), actor_features)
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
@@ -131,7 +133,7 @@ class ReferenceAgent:
     def q_values(self, observations: Observations, actions: Array) -> Array:
         """All critics side by side."""
         tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
-        return torch.cat(self.agent.critic(tensors, torch.as_tensor(actions)), dim=1).numpy()  # type: ignore[arg-type]
+        return torch.cat(self.agent.critic(tensors, torch.as_tensor(actions)), dim=1).numpy()
 
     def save(self, path: Path) -> None:
         """The trainer's own checkpoint; the spaces go beside it, since they are none of a task's."""
@@ -162,7 +164,13 @@ class ReferenceReplay:
         self.buffer = buffer
 
     def add(
-        self, observations: Observations, next_observations: Observations, actions: Array, rewards: Array, terminated: Array, truncated: Array
+        self,
+        observations: Observations,
+        next_observations: Observations,
+        actions: Array,
+        rewards: Array,
+        terminated: Array,
+        truncated: Array,
     ) -> None:
         """In SB3's words: done, and ``TimeLimit.truncated``."""
         infos = [{"TimeLimit.truncated": bool(cut and not end)} for end, cut in zip(terminated, truncated, strict=True)]
@@ -228,10 +236,17 @@ class Reference:
         return ReferenceEncoder(extractor, observation_space)
 
     def make_agent(
-        self, observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, *, goal_mode: GoalMode = "both", seed: int = 0
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.spaces.Box,
+        *,
+        goal_mode: GoalMode = "both",
+        seed: int = 0,
     ) -> ReferenceAgent:
         """The chapter's recipe with a network of its own size but for the hidden layers."""
-        config = dataclasses.replace(CHAPTER, goal_mode=goal_mode, seed=seed, net_arch=(64, 64), device="cpu", learning_rate=1e-3)
+        config = dataclasses.replace(
+            CHAPTER, goal_mode=goal_mode, seed=seed, net_arch=(64, 64), device="cpu", learning_rate=1e-3
+        )
         return ReferenceAgent(_agent(config, observation_space, action_space), config)
 
     def load_agent(self, path: Path) -> ReferenceAgent:

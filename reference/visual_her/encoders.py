@@ -36,7 +36,7 @@ class NatureCNN(nn.Module):
         super().__init__()
         channels, height, width = image_shape
         if min(height, width) < 36:
-            raise ValueError(f"NatureCNN needs images of at least 36x36 pixels, not {height}x{width}: raise image_size.")
+            raise ValueError(f"NatureCNN needs images of 36x36 pixels or more, not {height}x{width}: raise image_size.")
         self.convs = nn.Sequential(
             nn.Conv2d(channels, 32, 8, stride=4), nn.ReLU(),
             nn.Conv2d(32, 64, 4, stride=2), nn.ReLU(),
@@ -94,7 +94,7 @@ class SpatialSoftmax(nn.Module):
     def keypoints(self, feature_map: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, C, 2): the expected (x, y) of each channel, in [-1, 1]."""
         height, width = feature_map.shape[-2:]
-        attention = (feature_map.flatten(2) / self.temperature).softmax(dim=2).unflatten(2, (height, width))
+        attention = (feature_map.flatten(2) / self.temperature).softmax(dim=2).reshape(*feature_map.shape)
         x = attention.sum(dim=2) @ _grid(width, feature_map)  # (B, C)
         y = attention.sum(dim=3) @ _grid(height, feature_map)  # (B, C)
         return torch.stack((x, y), dim=2).clamp(-1.0, 1.0)  # rounding alone could leave the interval

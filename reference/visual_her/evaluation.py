@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from visual_her.agent import build_agent
 from visual_her.checkpoint import Checkpoint
 from visual_her.config import TrainConfig, tag
 from visual_her.errors import UsageError
+from visual_her.pixel_env import Observation
 from visual_her.preflight import check_device, check_renderer, check_writable
 from visual_her.provenance import provenance
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_env, make_task
+
+Picture = npt.NDArray[np.uint8]
 
 # Far from any seed that training draws, so that evaluation episodes are fresh.
 FIRST_EVALUATION_SEED = 1_000_000
@@ -36,14 +40,14 @@ class Episode:
         total_reward: undiscounted.
         final_distance: metres between achieved and desired goal at the last step.
         time_to_success: steps until the goal is reached for the first time; ``None`` if never.
-        frames: pictures, if they were asked for.
+        pictures: what ``picture`` returned at the reset and after each step.
     """
 
     success: bool
     total_reward: float
     final_distance: float
     time_to_success: int | None
-    frames: list[npt.NDArray[np.uint8]]
+    pictures: list[Picture]
 
 
 def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSAC, Any]:
@@ -60,21 +64,30 @@ def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSA
     return agent, env
 
 
-def run_episode(agent: PixelSAC, env: Any, seed: int, *, record: bool = False) -> Episode:
-    """Plays one episode with the policy's mean action from a seeded reset."""
+def run_episode(
+    agent: PixelSAC, env: Any, seed: int, picture: Callable[[Observation], Picture] | None = None
+) -> Episode:
+    """Plays one episode with the policy's mean action from a seeded reset.
+
+    Args:
+        agent: the agent.
+        env: one environment with a time limit.
+        seed: of the reset.
+        picture: makes a picture from the observation at each instant, for a video.
+    """
     observation, _ = env.reset(seed=seed)
     total, first_success, step, done, info = 0.0, None, 0, False, {"is_success": False}
-    frames = [_picture(env)] if record else []
+    pictures = [picture(observation)] if picture else []
     while not done:
         action, _ = agent.predict(observation, deterministic=True)
         observation, reward, terminated, truncated, info = env.step(action)
         done, step, total = terminated or truncated, step + 1, total + float(reward)
         if info["is_success"] and first_success is None:
             first_success = step
-        if record:
-            frames.append(_picture(env))
+        if picture:
+            pictures.append(picture(observation))
     distance = float(np.linalg.norm(observation["achieved_goal"] - observation["desired_goal"]))
-    return Episode(bool(info["is_success"]), total, distance, first_success, frames)
+    return Episode(bool(info["is_success"]), total, distance, first_success, pictures)
 
 
 def evaluate(
@@ -112,7 +125,7 @@ def evaluate(
         "env_id": checkpoint.config.env,
         "seed": checkpoint.config.seed,
         "step": checkpoint.step,
-        "estimator": "deterministic evaluation of the last checkpoint's mean action, seeded resets, success at the last step",
+        "estimator": "mean action of this checkpoint, seeded resets, success at the last step",
         "episodes": n_episodes,
         "evaluation_seed": seed,
         "metrics": metrics(episodes),
@@ -175,12 +188,3 @@ def read_results(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
             raise UsageError(f"{file} is no evaluation: give files that visual-her evaluate wrote.") from error
         results.append((file, result))
     return results
-
-
-def _picture(env: Any) -> npt.NDArray[np.uint8]:
-    """The scene at 252x252 pixels through the task's own camera, for a video."""
-    from visual_her.rendering import FrameRenderer
-
-    if not hasattr(env, "video_renderer"):
-        env.video_renderer = FrameRenderer(env, image_size=252, render_size=504, camera="table")
-    return np.asarray(env.video_renderer.draw())

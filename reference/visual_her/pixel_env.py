@@ -86,7 +86,7 @@ class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
                 goal_marker=goal_marker,
             )
         count = len(self._proprioception)
-        self.observation_space = spaces.Dict(
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {
                 "pixels": spaces.Box(0, 255, (3 * frame_stack, image_size, image_size), np.uint8),
                 "proprioception": spaces.Box(-np.inf, np.inf, (count,), np.float64),
@@ -99,7 +99,9 @@ class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
         """The MuJoCo renderer, or ``None`` where the environment draws itself."""
         return self._renderer
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode; the stack is filled with its first frame."""
         state, info = self.env.reset(seed=seed, options=options)
         self._append_frame(fill=True)
@@ -114,7 +116,6 @@ class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
     def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
         """The task's own reward, for goals of shape (3,) or (B, 3); HER calls it for relabelled goals."""
         return self.env.get_wrapper_attr("compute_reward")(achieved_goal, desired_goal, info)
-
 
     def close(self) -> None:
         """Frees the GL context and closes the task."""
@@ -178,10 +179,12 @@ def _check_options(
         "achieved_goal",
         "desired_goal",
     } <= set(env.observation_space.spaces):
-        raise ValueError(f"{env} is no goal environment: its observations need observation, achieved_goal, desired_goal.")
+        raise ValueError(f"{env} is no goal environment: it needs observation, achieved_goal and desired_goal.")
 
 
-def _proprioception_indices(env: gym.Env[Any, Any], source: spaces.Dict, chosen: tuple[int, ...] | None) -> npt.NDArray[np.intp]:
+def _proprioception_indices(
+    env: gym.Env[Any, Any], source: spaces.Dict, chosen: tuple[int, ...] | None
+) -> npt.NDArray[np.intp]:
     width = int(np.prod(source["observation"].shape or (0,)))
     if chosen is None:
         chosen = FETCH_OBJECT_PROPRIOCEPTION if getattr(env.unwrapped, "has_object", False) else tuple(range(width))

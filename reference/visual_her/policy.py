@@ -24,7 +24,7 @@ def encode(policy: SACPolicy, observations: PyTorchObs) -> tuple[torch.Tensor, t
 
     Args:
         policy: ``DrQv2SACPolicy``, or SB3's own policy with a shared or with separate features extractors.
-        observations: a batch as the replay buffer returns it.
+        observations: a batch as the replay buffer returns it, on the policy's device.
 
     Returns:
         (B, F) for the critic and (B, F) for the actor. Each encoder is passed once.
@@ -50,7 +50,7 @@ class CriticEncoderCritic(ContinuousCritic):
     caller's mode holds, so that a target under ``torch.no_grad`` builds no graph.
     """
 
-    def forward(self, obs: PyTorchObs, actions: torch.Tensor) -> tuple[torch.Tensor, ...]:  # type: ignore[override]
+    def forward(self, obs: PyTorchObs, actions: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Q-values (B, 1) of each critic."""
         features = self.extract_features(obs, self.features_extractor)
         return tuple(q_network(torch.cat([features, actions], dim=1)) for q_network in self.q_networks)
@@ -108,11 +108,15 @@ class DrQv2SACPolicy(MultiInputPolicy):
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
         """An actor on the given encoder."""
-        return CriticEncoderActor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(self.device)
+        return CriticEncoderActor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(
+            self.device
+        )
 
     def make_critic(self, features_extractor: BaseFeaturesExtractor | None = None) -> ContinuousCritic:
         """A critic with the given encoder, or one of its own."""
-        return CriticEncoderCritic(**self._update_features_extractor(self.critic_kwargs, features_extractor)).to(self.device)
+        return CriticEncoderCritic(**self._update_features_extractor(self.critic_kwargs, features_extractor)).to(
+            self.device
+        )
 
 
 class GradientFlow(NamedTuple):
@@ -161,7 +165,8 @@ def _probe_critic_loss(policy: SACPolicy, observations: PyTorchObs, generator: t
     actions = torch.rand(len(features), policy.action_space.shape[0], generator=generator) * 2 - 1  # type: ignore[index]
     inputs = torch.cat([features, actions.to(policy.device)], dim=1)
     target = -10 * torch.rand(len(features), 1, generator=generator).to(policy.device)
-    return sum(((q(inputs) - target) ** 2).mean() for q in policy.critic.q_networks)  # type: ignore[return-value]
+    losses = [((q(inputs) - target) ** 2).mean() for q in policy.critic.q_networks]
+    return torch.stack(losses).sum()
 
 
 def _probe_actor_loss(policy: SACPolicy, observations: PyTorchObs, generator: torch.Generator) -> torch.Tensor:
@@ -177,4 +182,5 @@ def sample_action(actor: Actor, features: torch.Tensor) -> tuple[torch.Tensor, t
     """A reparametrised action (B, A) in [-1, 1] and its log-probability (B,), from features of ``encode``."""
     latent = actor.latent_pi(features)
     log_std = actor.log_std(latent).clamp(-20, 2)  # type: ignore[operator]
-    return actor.action_dist.log_prob_from_params(actor.mu(latent), log_std)  # type: ignore[return-value]
+    action, log_prob = actor.action_dist.log_prob_from_params(actor.mu(latent), log_std)  # type: ignore[call-arg]
+    return action, log_prob

@@ -35,9 +35,7 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     """
 
     def needed(size: int) -> int:
-        return buffer_bytes(
-            size, observation_space, action_dim, n_envs=config.n_envs, episode_length=episode_length
-        )
+        return buffer_bytes(size, observation_space, action_dim, n_envs=config.n_envs, episode_length=episode_length)
 
     on_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
     available = available_memory() - TRAINER_BYTES - config.n_envs * WORKER_BYTES

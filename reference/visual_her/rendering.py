@@ -70,13 +70,15 @@ def choose_backend() -> str:
             context.make_current()
             context.free()
         except Exception as error:  # every binding fails in its own way, often with an AttributeError
-            errors.append(f"{name}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+            errors.append(
+                f"{name}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
+            )
             os.environ.pop("PYOPENGL_PLATFORM", None)
             for module in [m for m in sys.modules if m == "OpenGL" or m.startswith("OpenGL.")]:
                 del sys.modules[module]  # PyOpenGL binds to one platform when it is first imported
             continue
         # mujoco reads MUJOCO_GL once, when it is imported; this is what it would have chosen then.
-        sys.modules[mujoco.Renderer.__module__].gl_context.GLContext = context_class  # type: ignore[attr-defined]
+        sys.modules[mujoco.Renderer.__module__].gl_context.GLContext = context_class
         os.environ["MUJOCO_GL"] = name
         return name
     raise RenderingUnavailableError(f"{_INSTALL_HINT} ({'; '.join(errors)})")
@@ -118,7 +120,13 @@ class FrameRenderer:
     """
 
     def __init__(
-        self, env: Any, *, image_size: int, render_size: int, camera: Camera = "default", goal_marker: GoalMarker = "visible"
+        self,
+        env: Any,
+        *,
+        image_size: int,
+        render_size: int,
+        camera: Camera = "default",
+        goal_marker: GoalMarker = "visible",
     ) -> None:
         self._env = env.unwrapped
         self.image_size = image_size
@@ -143,7 +151,7 @@ class FrameRenderer:
         return np.array(resized)
 
     def segment(self) -> npt.NDArray[np.int32]:
-        """(image_size, image_size, 2) int32: MuJoCo's (object id, object type) at the centre of each pixel, -1 for none."""
+        """(image_size, image_size, 2) int32: MuJoCo's (object id, object type) of each pixel, -1 for none."""
         renderer = self._open()
         renderer.enable_segmentation_rendering()
         try:
@@ -191,8 +199,8 @@ class FrameRenderer:
         return renderer
 
     def _draw(self, renderer: mujoco.Renderer) -> Frame:
-        picture: Frame = self._update(renderer).render(out=self._buffer)
-        return picture
+        self._update(renderer).render(out=self._buffer)
+        return self._buffer
 
 
 def _free_camera(model: Any, view: FreeCamera) -> Any:
@@ -208,4 +216,5 @@ def _box_average(picture: Frame, box: int) -> Frame:
     size = picture.shape[0] // box
     rows = picture.reshape(size, box, size * box * 3).sum(axis=1, dtype=np.uint16)  # (n, k*n*3)
     total = rows.reshape(size, size, box, 3).sum(axis=2, dtype=np.uint32 if box > 15 else np.uint16)  # (n, n, 3)
-    return ((total + box * box // 2) // (box * box)).astype(np.uint8)
+    averaged: Frame = ((total + box * box // 2) // (box * box)).astype(np.uint8)
+    return averaged

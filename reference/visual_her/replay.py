@@ -119,7 +119,7 @@ class HerFrameBuffer(BaseBuffer):
 
     # ------------------------------------------------------------------ adding
 
-    def add(  # type: ignore[override]
+    def add(
         self,
         obs: Mapping[str, Array],
         next_obs: Mapping[str, Array],
@@ -163,7 +163,10 @@ class HerFrameBuffer(BaseBuffer):
     def _continues(self, env: int, obs: Mapping[str, Array]) -> bool:
         """Whether ``obs`` is the observation that was stored last for this env."""
         at = int(self._cursor[env]) % self.slots
-        if any(not np.array_equal(vectors[env, at], obs[key][env], equal_nan=True) for key, vectors in self._vectors.items()):
+        if any(
+            not np.array_equal(vectors[env, at], obs[key][env], equal_nan=True)
+            for key, vectors in self._vectors.items()
+        ):
             return False
         if self._frames is None or self._frames.device.type != "cpu":
             return True
@@ -206,7 +209,7 @@ class HerFrameBuffer(BaseBuffer):
 
     # ---------------------------------------------------------------- sampling
 
-    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:  # type: ignore[override]
+    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:
         """Uniform transitions, relabelled with probability k / (k + 1).
 
         Args:
@@ -256,13 +259,17 @@ class HerFrameBuffer(BaseBuffer):
             rewards=self.to_torch(rewards[:, None]),
         )
 
-    def _relabel(self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array) -> None:
+    def _relabel(
+        self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array
+    ) -> None:
         """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward."""
         chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
         if not len(chosen):
             return
         envs, slots = envs[chosen], slots[chosen]
-        later = self.rng.integers(slots + 1, self._episode_final[envs, slots % self.slots] + 1)  # next slot to final one
+        later = self.rng.integers(
+            slots + 1, self._episode_final[envs, slots % self.slots] + 1
+        )  # next slot to final one
         goals = self._vectors["achieved_goal"][envs, later % self.slots]
         obs["desired_goal"][chosen] = goals
         next_obs["desired_goal"][chosen] = goals
@@ -286,7 +293,7 @@ class HerFrameBuffer(BaseBuffer):
         return {key: self.to_torch(array) for key, array in arrays.items()}
 
     def vector_statistics(self) -> dict[str, tuple[Array, Array]]:
-        """Mean and scale of each vector over what is stored; a variation far below 0.01 (1 cm, for positions) is not blown up.
+        """Mean and scale of each vector over what is stored; a variation below 0.01 (1 cm) is not blown up.
 
         Both goals are centred on what was achieved and divided by 0.1 m, so that their difference keeps its meaning.
         """

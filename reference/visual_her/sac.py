@@ -10,6 +10,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from torch.nn import functional as F
 
+from visual_her.encoders import Standardize
 from visual_her.policy import encode, sample_action
 
 
@@ -40,7 +41,7 @@ class PixelSAC(SAC):
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
         for _ in range(gradient_steps):
             batch = self.replay_buffer.sample(batch_size)  # type: ignore[union-attr]
-            critic_features, actor_features = encode(self.policy, batch.observations)  # type: ignore[arg-type]
+            critic_features, actor_features = encode(self.policy, batch.observations)
             self._critic_step(batch, critic_features)  # type: ignore[arg-type]
             log_prob = self._actor_step(critic_features.detach(), actor_features)
             self._temperature_step(log_prob)
@@ -82,11 +83,11 @@ class PixelSAC(SAC):
 
     @torch.no_grad()
     def _td_target(self, batch: DictReplayBufferSamples) -> torch.Tensor:
-        """r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a'|s')), (B, 1). A truncation bootstraps."""
+        """R + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a'|s')), (B, 1). A truncation bootstraps."""
         observations = batch.next_observations
-        actor_features = self.actor.extract_features(observations, self.actor.features_extractor)  # type: ignore[arg-type]
+        actor_features = self.actor.extract_features(observations, self.actor.features_extractor)
         actions, log_prob = sample_action(self.actor, actor_features)
-        features = self.critic_target.extract_features(observations, self.critic_target.features_extractor)  # type: ignore[arg-type]
+        features = self.critic_target.extract_features(observations, self.critic_target.features_extractor)
         inputs = torch.cat([features, actions], dim=1)
         values = torch.cat([q_network(inputs) for q_network in self.critic_target.q_networks], dim=1)
         soft_value = values.amin(dim=1, keepdim=True) - self._alpha() * log_prob[:, None]
@@ -94,14 +95,19 @@ class PixelSAC(SAC):
 
     def _fit_standardization(self) -> None:
         """Sets the vectors' statistics before the first update, from the warm-up episodes; the goals share theirs."""
-        extractors = {self.actor.features_extractor, self.critic.features_extractor, self.critic_target.features_extractor}
+        extractors = {
+            self.actor.features_extractor,
+            self.critic.features_extractor,
+            self.critic_target.features_extractor,
+        }
         for extractor in extractors:
-            standardize = getattr(extractor, "standardize", None)
+            standardize: Standardize | None = getattr(extractor, "standardize", None)
             if standardize is None or standardize.fitted:
                 continue
             statistics = self.replay_buffer.vector_statistics()  # type: ignore[union-attr]
-            mean, scale = zip(*(statistics[key] for key in extractor.vector_keys), strict=True)  # type: ignore[union-attr,arg-type]
-            standardize.set(torch.as_tensor(np.concatenate(mean)), torch.as_tensor(np.concatenate(scale)))
+            pairs = [statistics[key] for key in extractor.vector_keys]  # type: ignore[union-attr]
+            mean, scale = (np.concatenate(part) for part in zip(*pairs, strict=True))
+            standardize.set(torch.as_tensor(mean), torch.as_tensor(scale))
 
     def _alpha(self) -> torch.Tensor:
         return self.ent_coef_tensor if self.log_ent_coef is None else self.log_ent_coef.detach().exp()
@@ -113,7 +119,7 @@ class PixelSAC(SAC):
     @staticmethod
     def _minimise(loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def _record(self, name: str, value: torch.Tensor) -> None:

@@ -20,7 +20,6 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 from stable_baselines3.common.utils import safe_mean
-from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
 from visual_her import checkpoint as checkpoints
@@ -135,7 +134,13 @@ class _Run:
     """The loop around SB3's ``learn``: slices of one episode, between which everything is at rest."""
 
     def __init__(
-        self, config: TrainConfig, paths: RunPaths, agent: PixelSAC, renderer: str | None, started: float, episode_length: int
+        self,
+        config: TrainConfig,
+        paths: RunPaths,
+        agent: PixelSAC,
+        renderer: str | None,
+        started: float,
+        episode_length: int,
     ) -> None:
         self.config, self.paths, self.agent, self.renderer, self.started = config, paths, agent, renderer, started
         self.slice = episode_length * config.n_envs
@@ -169,9 +174,8 @@ class _Run:
         return TrainResult(self.written, agent.num_timesteps, finished, time.monotonic() - self.started, self.paths)
 
     def _learn_until(self, stop: int, callback: BaseCallback) -> None:
-        self.agent.learn(
-            stop - self.agent.num_timesteps, callback=callback, log_interval=None, reset_num_timesteps=False
-        )  # type: ignore[arg-type]
+        slice_steps = stop - self.agent.num_timesteps
+        self.agent.learn(slice_steps, callback, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
 
     def _next_stop(self) -> int:
         """The end of this slice, or the next checkpoint, or the target, whichever comes first."""
@@ -207,8 +211,8 @@ class _Run:
         sight = f"rendered by {self.renderer}" if self.renderer else "no rendering"
         size = agent.replay_buffer.nbytes / 1e9  # type: ignore[union-attr]
         return (
-            f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} env steps, "
-            f"device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
+            f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} "
+            f"env steps, device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
         )
 
 
@@ -293,8 +297,8 @@ def _prepare_resume(config: TrainConfig, paths: RunPaths) -> Checkpoint:
     newer = [path for path in paths.existing() if checkpoints.read(path).step > stored.step]
     if newer:
         raise UsageError(
-            f"{newer[-1]} is newer than {config.resume} and this run would overwrite it: resume from it, move it away, or "
-            "use another --checkpoints-dir."
+            f"{newer[-1]} is newer than {config.resume} and this run would overwrite it: resume from it, move it "
+            "away, or use another --checkpoints-dir."
         )
     return stored
 

@@ -69,7 +69,7 @@ class Proprioception(PixelObservationWrapper):
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
         space: gym.spaces.Dict = self.observation_space  # type: ignore[assignment]
-        self.observation_space = gym.spaces.Dict({key: box for key, box in space.items() if key != "pixels"})
+        self.observation_space = gym.spaces.Dict({key: box for key, box in space.items() if key != "pixels"})  # type: ignore[assignment]
 
     def _append_frame(self, *, fill: bool = False) -> None:
         """Draws nothing."""

@@ -58,7 +58,7 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
         self.episode, self.steps = -1, 0
         goal = spaces.Box(-np.inf, np.inf, (3,), np.float64)
         state = spaces.Box(-np.inf, np.inf, (4,), np.float64)
-        self.observation_space = spaces.Dict({"observation": state, "achieved_goal": goal, "desired_goal": goal})
+        self.observation_space = spaces.Dict({"observation": state, "achieved_goal": goal, "desired_goal": goal})  # type: ignore[assignment]
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -79,6 +79,6 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
         """The module's ``compute_reward``."""
         return compute_reward(achieved_goal, desired_goal, info)
 
-    def render(self) -> Array:  # type: ignore[override]
+    def render(self) -> Array:
         """``frame_at`` this instant."""
         return frame_at(self.index, self.episode, self.steps, self.size)

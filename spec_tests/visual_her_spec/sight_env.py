@@ -35,7 +35,7 @@ class SightEnv(gym.Env[dict[str, Array], Array]):
         self.positions = np.zeros((1 + distractors, 2))
         self.goal = np.zeros(2)
         vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
-        self.observation_space = spaces.Dict(
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {"observation": spaces.Box(-np.inf, np.inf, (1,), np.float64), "achieved_goal": vector, "desired_goal": vector}
         )
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
@@ -60,7 +60,7 @@ class SightEnv(gym.Env[dict[str, Array], Array]):
         distance = np.linalg.norm(np.asarray(achieved_goal) - desired_goal, axis=-1)
         return -(distance > self.TOLERANCE).astype(np.float32)
 
-    def render(self) -> Array:  # type: ignore[override]
+    def render(self) -> Array:
         """(size, size, 3) uint8: coloured squares of 3x3 pixels on grey, the green one on top."""
         picture = np.full((self.size, self.size, 3), 60, np.uint8)
         colours = ([40, 220, 60], [220, 50, 40], [50, 80, 230], [220, 200, 40])

@@ -1,0 +1,23 @@
+# Tested environment with off-screen OpenGL. CPU:  docker build -t visual-her .
+# CUDA:  docker build --build-arg BASE=pytorch/pytorch:2.11.0-cuda13.0-cudnn9-runtime -t visual-her:cuda .
+#        docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all -v "$PWD/out:/home/user/out" visual-her:cuda train --recipe chapter
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        libegl1 libgl1 libgl1-mesa-dri libopengl0 libosmesa6 \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/visual-her
+COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY reference reference
+COPY spec_tests spec_tests
+RUN python3 -m pip install --no-cache-dir -c constraints.txt ".[spec]"
+
+RUN useradd --create-home user
+USER user
+WORKDIR /home/user/out
+ENV MUJOCO_GL=egl PYTHONUNBUFFERED=1
+ENTRYPOINT ["visual-her"]
+CMD ["verify", "policy"]
