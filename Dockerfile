@@ -1,5 +1,6 @@
 # Tested environment with off-screen OpenGL. CPU:  docker build -t visual-her .
-# CUDA:  docker build --build-arg BASE=pytorch/pytorch:2.11.0-cuda13.0-cudnn9-runtime -t visual-her:cuda .
+# CUDA:  docker build --build-arg BASE=AN_IMAGE_WITH_TORCH_2.11_OR_NEWER --build-arg CONSTRAINTS=/dev/null -t visual-her:cuda .
+#        (the constraints pin the CPU-tested torch; without them pip keeps the image's own)
 #        docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all -v "$PWD/out:/home/user/out" visual-her:cuda train --recipe chapter
 ARG BASE=python:3.11-slim
 FROM ${BASE}
@@ -13,7 +14,8 @@ WORKDIR /opt/visual-her
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY reference reference
 COPY spec_tests spec_tests
-RUN python3 -m pip install --no-cache-dir -c constraints.txt ".[spec]"
+ARG CONSTRAINTS=constraints.txt
+RUN python3 -m pip install --no-cache-dir -c ${CONSTRAINTS} ".[spec]"
 
 RUN useradd --create-home user
 USER user

@@ -225,10 +225,11 @@ def _tyro(kind: type[T], arguments: Sequence[str], command: str, options: dict[s
         with contextlib.redirect_stderr(panel), contextlib.redirect_stdout(panel):
             return tyro.cli(kind, args=arguments, prog=f"visual-her {command}", **options)
     except SystemExit as error:
-        words = re.sub(r"\x1b\[[0-9;]*m|[─│╭╮╰╯┌┐└┘┃━|]+", " ", panel.getvalue()).split()
-        sentence = " ".join(words).removeprefix("Parsing error").removeprefix("Unrecognized options").strip()
-        sentence = re.sub(r"\s*For full helptext, (see|run) .*$", "", sentence)
-        raise UsageError(f"{sentence} (see visual-her {command} --help)") from error
+        # The panel has a title, a rule, what is wrong, another rule and a help text.
+        text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯┌┐└┘┃|]", " ", panel.getvalue())
+        parts = [" ".join(part.split()) for part in re.split(r"[─━]{5,}|-{5,}", text)]
+        sentence = next((part for part in parts[1:] if part), " ".join(parts)).rstrip(".")
+        raise UsageError(f"{sentence}: see visual-her {command} --help.") from error
 
 
 def _refuse_contradictions(stored: TrainConfig, given: TrainConfig, path: str) -> None:

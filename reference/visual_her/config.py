@@ -177,6 +177,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             tau=0.02,
             ent_coef=0.02,
             learning_starts=500,
+            torch_threads=1,
             checkpoint_freq=0,
         ),
     ),

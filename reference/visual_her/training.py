@@ -241,7 +241,7 @@ class _Progress(BaseCallback):
         # SB3 starts its clock anew with every slice; fps and time_elapsed are to be those of the session.
         self.model.start_time, self.model._num_timesteps_at_start = self.session_start
         if self.start_goals is None:
-            self.start_goals = self.model._last_obs["achieved_goal"].copy()  # type: ignore[index,call-overload]
+            self.start_goals = self.model._last_obs["achieved_goal"].copy()  # type: ignore[index]
 
     def _on_step(self) -> bool:
         for index in np.flatnonzero(self.locals["dones"]):

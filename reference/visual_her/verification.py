@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import sys
 from typing import Any
 
 from visual_her.errors import UsageError
@@ -42,7 +44,7 @@ def verify(area: str, passed: str) -> int:
             self.failed += not report.passed
             print(f"{'PASS' if report.passed else 'FAIL'} {entry.id} {entry.sentence}", file=terminal)
             if report.failed:
-                print(f"     {report.longreprtext.strip().splitlines()[-1]}", file=terminal)
+                print(f"     {_sentence(report)}", file=terminal)
 
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_makereport(self, item: Any) -> Any:
@@ -50,23 +52,20 @@ def verify(area: str, passed: str) -> int:
             report.requirement = plugin.requirement_of(item)
             return report
 
-    import sys
-
     terminal, lines = sys.stdout, Lines()
-    arguments = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--pyargs",
-        visual_her_spec.__name__,
-        "--area",
-        area,
-        "-c",
-        "/dev/null",
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main([*arguments, "-p", "no:terminal"], plugins=[plugin, lines])
+    arguments = ["--pyargs", visual_her_spec.__name__, "--area", area, "-c", os.devnull, "-p", "no:cacheprovider", "-s"]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        pytest.main(arguments, plugins=[plugin, lines])
     if lines.checked == 0:
-        raise UsageError(f"no requirement of {area} ran: reinstall with pip install 'visual-her[spec]'.")
+        raise UsageError(
+            f"no requirement of {area} ran: reinstall with pip install 'visual-her[spec]'.", details=output.getvalue()
+        )
     print(f"[{lines.failed} FAILED]" if lines.failed else f"[ALL PASS] {passed}")
     return 1 if lines.failed else 0
+
+
+def _sentence(report: Any) -> str:
+    """The failed assertion's own message."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longreprtext).strip().splitlines()[0]
