@@ -13,10 +13,18 @@ import weakref
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import mujoco
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+_requested = os.environ.pop("MUJOCO_GL", None)
+try:
+    # Where MUJOCO_GL names a library that is missing, mujoco cannot even be imported. Without the variable it can, and
+    # choose_backend then says in one sentence what to install.
+    import mujoco
+finally:
+    if _requested is not None:
+        os.environ["MUJOCO_GL"] = _requested
 
 Camera = Literal["default", "table"]
 GoalMarker = Literal["visible", "hidden"]
