@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import math
 import os
 import signal
 import sys
@@ -126,7 +128,8 @@ def train(config: TrainConfig) -> TrainResult:
         run = _Run(config, paths, agent, renderer, started, episode_length)
         return run.to_the_end()
     finally:
-        env.close()
+        with contextlib.suppress(EOFError, OSError):  # a worker that died cannot be asked to close
+            env.close()
         task.close()
 
 
@@ -151,7 +154,7 @@ class _Run:
     def to_the_end(self) -> TrainResult:
         config, agent = self.config, self.agent
         previous = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
-        callback = _Progress(config, agent.num_timesteps, lambda: not self.interrupted)
+        callback = _Progress(config, agent.num_timesteps, self.slice, lambda: not self.interrupted)
         print(self._opening_line(), flush=True)
         try:
             while agent.num_timesteps < config.total_steps and not self._out_of_time() and not self.interrupted:
@@ -165,7 +168,7 @@ class _Run:
                 f"--resume {self.written}."
             ) from error
         finally:
-            callback.bar.close()
+            callback.close()
             for name, handler in previous.items():
                 signal.signal(name, handler)
         finished = agent.num_timesteps >= config.total_steps
@@ -202,6 +205,8 @@ class _Run:
         replay = checkpoints.save(self.agent, self.config, path, with_buffer=self.config.checkpoint_buffer)
         _write_meta(self.config, path, self.agent, self.renderer, time.monotonic() - self.started, self.first_step)
         resumed_from = Path(self.config.resume) if self.config.resume else None
+        if self.config.checkpoint_buffer and replay is None:
+            print(f"\nno room for the replay buffer beside {path}: a resume from it refills", file=sys.stderr)
         for older in (previous, resumed_from):  # only the newest checkpoint keeps a replay buffer
             if replay and older and older != path and older.parent.resolve() == path.parent.resolve():
                 checkpoints.replay_path(older).unlink(missing_ok=True)
@@ -219,10 +224,12 @@ class _Run:
 class _Progress(BaseCallback):
     """The bar with its ETA, one log row every few episodes, and the share of episodes in which the object moved."""
 
-    def __init__(self, config: TrainConfig, first_step: int, go_on: Callable[[], bool]) -> None:
+    ROWS = 500  # of a whole run, at the most
+
+    def __init__(self, config: TrainConfig, first_step: int, slice_steps: int, go_on: Callable[[], bool]) -> None:
         super().__init__()
         self.go_on = go_on
-        self.episodes_per_row = 5 * config.n_envs
+        self.episodes_per_row = config.n_envs * math.ceil(config.total_steps / (self.ROWS * slice_steps))
         self.log_object = config.env != "FetchReach-v4"
         self.moved: deque[bool] = deque(maxlen=100)
         self.start_goals: Any = None
@@ -253,12 +260,17 @@ class _Progress(BaseCallback):
         return bool(self.go_on())
 
     def _on_rollout_start(self) -> None:
-        if self.episodes < self.episodes_per_row:
-            return
-        self.episodes = 0
-        self._log_row()
+        if self.episodes >= self.episodes_per_row:
+            self._log_row()
+
+    def close(self) -> None:
+        """Logs what has not been logged yet."""
+        if self.episodes:
+            self._log_row()
+        self.bar.close()
 
     def _log_row(self) -> None:
+        self.episodes = 0
         agent: PixelSAC = self.model  # type: ignore[assignment]
         if self.log_object:
             agent.logger.record("rollout/object_moved_rate", float(np.mean(self.moved)))

@@ -61,7 +61,9 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
         self.observation_space = spaces.Dict({"observation": state, "achieved_goal": goal, "desired_goal": goal})  # type: ignore[assignment]
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Array], dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
         """Starts the next episode."""
         super().reset(seed=seed, options=options)
         self.episode, self.steps = self.episode + 1, 0
@@ -73,7 +75,13 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
         vectors = vectors_at(self.index, self.episode, self.steps)
         reward = float(compute_reward(vectors["achieved_goal"], vectors["desired_goal"], {}))
         over = self.steps >= self.episode_length
-        return vectors, reward, over and self.ends == "terminated", over and self.ends == "truncated", {"is_success": False}
+        return (
+            vectors,
+            reward,
+            over and self.ends == "terminated",
+            over and self.ends == "truncated",
+            {"is_success": False},
+        )
 
     def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> Any:
         """The module's ``compute_reward``."""

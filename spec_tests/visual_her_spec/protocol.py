@@ -134,7 +134,13 @@ class ReplayProbe(Protocol):
     """A replay buffer with hindsight."""
 
     def add(
-        self, observations: Observations, next_observations: Observations, actions: Array, rewards: Array, terminated: Array, truncated: Array
+        self,
+        observations: Observations,
+        next_observations: Observations,
+        actions: Array,
+        rewards: Array,
+        terminated: Array,
+        truncated: Array,
     ) -> None:
         """One transition of each env, env first. ``next_observations`` are the true ones, also at an episode's end."""
 
@@ -187,12 +193,22 @@ class Implementation(Protocol):
         """The pixel wrapper around a goal-conditioned task that renders ``rgb_array`` frames or is a MuJoCo one."""
 
     def make_encoder(
-        self, observation_space: gym.spaces.Dict, *, variant: Literal["spatial-softmax", "flatten"] = "spatial-softmax", goal_mode: GoalMode = "both", seed: int = 0
+        self,
+        observation_space: gym.spaces.Dict,
+        *,
+        variant: Literal["spatial-softmax", "flatten"] = "spatial-softmax",
+        goal_mode: GoalMode = "both",
+        seed: int = 0,
     ) -> EncoderProbe:
         """An untrained encoder."""
 
     def make_agent(
-        self, observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, *, goal_mode: GoalMode = "both", seed: int = 0
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.spaces.Box,
+        *,
+        goal_mode: GoalMode = "both",
+        seed: int = 0,
     ) -> AgentProbe:
         """An untrained agent with the routing it claims."""
 

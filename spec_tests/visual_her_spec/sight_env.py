@@ -36,11 +36,17 @@ class SightEnv(gym.Env[dict[str, Array], Array]):
         self.goal = np.zeros(2)
         vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]
-            {"observation": spaces.Box(-np.inf, np.inf, (1,), np.float64), "achieved_goal": vector, "desired_goal": vector}
+            {
+                "observation": spaces.Box(-np.inf, np.inf, (1,), np.float64),
+                "achieved_goal": vector,
+                "desired_goal": vector,
+            }
         )
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Array], dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
         """New positions for every square and a new goal away from the walls."""
         super().reset(seed=seed, options=options)
         self.positions = self.np_random.uniform(-0.9, 0.9, self.positions.shape)

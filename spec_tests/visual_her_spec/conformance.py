@@ -1,0 +1,79 @@
+"""``check_implementation``: the specification from Python, with the same result as from pytest and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from visual_her_spec import plugin
+from visual_her_spec.catalogue import Profile
+from visual_her_spec.protocol import Implementation
+from visual_her_spec.report import Report, header
+
+
+def check_implementation(
+    impl: Implementation | str,
+    *,
+    profile: str = "chapter",
+    areas: Sequence[str] = (),
+    learning: bool = False,
+    report_dir: str | Path | None = None,
+    known_failures: str | Path | None = None,
+    select: Sequence[str] = (),
+    quiet: bool = True,
+) -> Report:
+    """Holds an implementation to the specification.
+
+    Args:
+        impl: the adapter, or its import path ``package.module:OBJECT``.
+        profile: ``core`` or ``chapter``.
+        areas: only these areas; all but the learning test if empty.
+        learning: whether to run the learning test, too.
+        report_dir: where to write ``report.jsonl`` and ``report.md``.
+        known_failures: TOML with ``[[known]]`` tables of ``id`` and ``reason``.
+        select: only these requirement ids; the verdict is then incomplete unless one of them fails.
+        quiet: whether to swallow pytest's own output.
+
+    Returns:
+        The report; its ``exit_code`` is 0 conformant, 1 a MUST failed, 10 the adapter is wrong, 11 incomplete.
+    """
+    carrier = _Carrier(impl, frozenset(select))
+    arguments = ["--pyargs", "visual_her_spec", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--profile", profile]
+    arguments += [f"--area={area}" for area in areas] + ["--learning"] * learning
+    arguments += [f"--report={report_dir}"] * (report_dir is not None)
+    arguments += [f"--known-failures={known_failures}"] * (known_failures is not None)
+    arguments += [f"--impl={impl}"] * isinstance(impl, str)
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output) if quiet else contextlib.nullcontext():
+        pytest.main(arguments, plugins=[plugin, carrier])
+    if carrier.report is None:
+        return Report(
+            header(None, str(impl), Profile(profile)), adapter_error=f"pytest did not run: {output.getvalue()[-300:]}"
+        )
+    return carrier.report
+
+
+class _Carrier:
+    """Takes the implementation in and the report out."""
+
+    def __init__(self, impl: Any, select: frozenset[str]) -> None:
+        self.impl, self.select = impl, select
+        self.report: Report | None = None
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if not isinstance(self.impl, str):
+            config.stash[plugin.GIVEN_IMPLEMENTATION] = self.impl
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.select:
+            items[:] = [item for item in items if (entry := plugin.requirement_of(item)) and entry.id in self.select]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        self.report = config.stash.get(plugin.REPORT, None)
