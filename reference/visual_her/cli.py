@@ -1,4 +1,4 @@
-"""The command line: ``visual-her train | evaluate | compare | verify | recipes | demo``.
+"""The command line: ``visual-her train | evaluate | compare | verify | conform | recipes | demo``.
 
 Commands import what they need when they run, so that ``--help`` answers at once. An error that a user can act on is
 one sentence on standard error and exit code 2.
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
@@ -127,6 +127,49 @@ def _verify(arguments: list[str]) -> int:
     return verify(*VERIFICATIONS[arguments[0]])
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConformArguments:
+    """Holds an implementation to the specification: exit 0 conformant, 1 not, 10 adapter wrong, 11 incomplete."""
+
+    impl: str = "visual_her.conformance:IMPLEMENTATION"
+    """package.module:OBJECT, or a name of the entry-point group visual_her.implementations."""
+    profile: Literal["core", "chapter"] = "chapter"
+    """core binds any correct visual HER; chapter adds the chapter's choices."""
+    area: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Only this area, such as GRD; repeatable."""
+    learning: bool = False
+    """Run the learning test, too: about a minute more."""
+    smoke: bool = False
+    """Check the adapter only."""
+    report: Path | None = None
+    """Folder for report.jsonl, report.md and junit.xml."""
+    known_failures: Path | None = None
+    """TOML with [[known]] tables of id and reason; strict both ways."""
+
+
+def _conform(arguments: list[str]) -> int:
+    options = _parse(ConformArguments, arguments, "conform")
+    sys.path.insert(0, os.getcwd())  # an adapter beside you is found, as with python -m
+    try:
+        from visual_her_spec.conformance import check_adapter_only, check_implementation
+    except ImportError as error:
+        raise UsageError(f"conform needs {error.name}: pip install 'visual-her[spec]'.") from error
+    if options.smoke:
+        report = check_adapter_only(options.impl)
+        print(report.headline())
+        return report.exit_code
+    report = check_implementation(
+        options.impl,
+        profile=options.profile,
+        areas=options.area,
+        learning=options.learning,
+        report_dir=options.report,
+        known_failures=options.known_failures,
+    )
+    print(report.terminal())
+    return report.exit_code
+
+
 def _recipes(arguments: list[str]) -> int:
     if _wants_help(arguments):
         print("usage: visual-her recipes [NAME]\n\nLists the recipes, or how one differs from the chapter's.")
@@ -160,6 +203,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "eval": (_evaluate, "the same, under the chapter's name"),
     "compare": (_compare, "the table of evaluations"),
     "verify": (_verify, "the chapter's three verifications: wrapper, encoder, policy"),
+    "conform": (_conform, "hold any implementation to the specification"),
     "recipes": (_recipes, "the named recipes, and how they differ from the chapter's"),
     "demo": (_demo, "watch an agent learn FetchReach from pixels, in minutes"),
 }

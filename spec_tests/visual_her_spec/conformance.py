@@ -14,6 +14,7 @@ from visual_her_spec import plugin
 from visual_her_spec.catalogue import Profile
 from visual_her_spec.protocol import Implementation
 from visual_her_spec.report import Report, header
+from visual_her_spec.smoke import AdapterError, check_adapter
 
 
 def check_implementation(
@@ -34,7 +35,7 @@ def check_implementation(
         profile: ``core`` or ``chapter``.
         areas: only these areas; all but the learning test if empty.
         learning: whether to run the learning test, too.
-        report_dir: where to write ``report.jsonl`` and ``report.md``.
+        report_dir: where to write ``report.jsonl``, ``report.md`` and ``junit.xml``.
         known_failures: TOML with ``[[known]]`` tables of ``id`` and ``reason``.
         select: only these requirement ids; the verdict is then incomplete unless one of them fails.
         quiet: whether to swallow pytest's own output.
@@ -45,7 +46,8 @@ def check_implementation(
     carrier = _Carrier(impl, frozenset(select))
     arguments = ["--pyargs", "visual_her_spec", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--profile", profile]
     arguments += [f"--area={area}" for area in areas] + ["--learning"] * learning
-    arguments += [f"--report={report_dir}"] * (report_dir is not None)
+    if report_dir is not None:
+        arguments += [f"--report={report_dir}", f"--junitxml={Path(report_dir) / 'junit.xml'}"]
     arguments += [f"--known-failures={known_failures}"] * (known_failures is not None)
     arguments += [f"--impl={impl}"] * isinstance(impl, str)
     output = io.StringIO()
@@ -56,6 +58,18 @@ def check_implementation(
             header(None, str(impl), Profile(profile)), adapter_error=f"pytest did not run: {output.getvalue()[-300:]}"
         )
     return carrier.report
+
+
+def check_adapter_only(path: str) -> Report:
+    """Calls every factory and probe once, in a few seconds: conformant here means that the adapter can be judged."""
+    try:
+        impl = plugin.load_implementation(path)
+        report = Report(header(impl, path, Profile.CHAPTER))
+        check_adapter(impl)
+    except (AdapterError, ValueError) as error:
+        return Report(header(None, path, Profile.CHAPTER), adapter_error=str(error))
+    report.adapter_only = True
+    return report
 
 
 class _Carrier:

@@ -34,12 +34,14 @@ class Verdict(StrEnum):
     CONFORMANT = "CONFORMANT"
     NOT_CONFORMANT = "NOT CONFORMANT"
     ADAPTER_WRONG = "ADAPTER WRONG"
+    ADAPTER_USABLE = "ADAPTER USABLE"
     INCOMPLETE = "INCOMPLETE"
 
 
 EXIT_CODES = {
     Verdict.CONFORMANT: 0,
     Verdict.NOT_CONFORMANT: 1,
+    Verdict.ADAPTER_USABLE: 0,
     Verdict.ADAPTER_WRONG: 10,
     Verdict.INCOMPLETE: 11,
 }
@@ -71,18 +73,22 @@ class Report:
         results: one a requirement of the manifest.
         adapter_error: why the adapter cannot be used; empty if it can.
         learning: whether the learning test was asked for.
+        adapter_only: whether nothing but the adapter was looked at.
     """
 
     header: dict[str, Any]
     results: list[Result] = field(default_factory=list)
     adapter_error: str = ""
     learning: bool = False
+    adapter_only: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Conformant only if every MUST of the manifest executed and passed, or is not claimed."""
         if self.adapter_error:
             return Verdict.ADAPTER_WRONG
+        if self.adapter_only:
+            return Verdict.ADAPTER_USABLE
         binding = [result for result in self.results if CATALOGUE[result.id].level is Level.MUST]
         if any(result.outcome is Outcome.FAILED for result in binding):
             return Verdict.NOT_CONFORMANT
@@ -109,6 +115,8 @@ class Report:
         """One line: the verdict and what it rests on."""
         if self.adapter_error:
             return f"{self.verdict}: {self.adapter_error}"
+        if self.adapter_only:
+            return f"{self.verdict}: nothing was said about the implementation of {self.header['implementation']} yet"
         binding = [
             r for r in self.results if CATALOGUE[r.id].level is Level.MUST and r.outcome is not Outcome.NOT_CLAIMED
         ]
@@ -122,7 +130,8 @@ class Report:
         """Failures in full, the counts by area, the headline."""
         lines = [f"FAILED {r.id}: {r.message}\n       {CATALOGUE[r.id].sentence}" for r in self.failures]
         lines += [f"known  {r.id}: {r.message}" for r in self.results if r.outcome is Outcome.KNOWN]
-        lines += ["", *_table(self, " "), "", f"{self.header['implementation']}: {self.headline()}"]
+        lines += ["", *_table(self, " "), ""] if self.results else []
+        lines += [f"{self.header['implementation']}: {self.headline()}"]
         return "\n".join(lines)
 
     def markdown(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from visual_her_spec.batches import random_batch, small_action_space, small_space
+from visual_her_spec.batches import ACTION_SPACE, SMALL_SPACE, random_batch
 from visual_her_spec.fake_env import FakeEnv, compute_reward
 from visual_her_spec.protocol import Capability, Implementation
 
@@ -49,9 +49,8 @@ def _env(impl: Implementation) -> None:
 
 
 def _encoder(impl: Implementation) -> None:
-    space = small_space()
-    encoder = _call(impl, "make_encoder", space)
-    batch = random_batch(space, small_action_space(), size=2, seed=0)
+    encoder = _call(impl, "make_encoder", SMALL_SPACE)
+    batch = random_batch(2)
     features = _array("make_encoder(...).features", _call(encoder, "features", batch.observations), 2)
     if features.ndim != 2:
         raise AdapterError(f"make_encoder(...).features returns shape {features.shape}: return (batch, features).")
@@ -64,9 +63,8 @@ def _encoder(impl: Implementation) -> None:
 
 
 def _agent(impl: Implementation) -> None:
-    space, actions = small_space(), small_action_space()
-    agent = _call(impl, "make_agent", space, actions, seed=0)
-    batch = random_batch(space, actions, size=4, seed=0)
+    agent = _call(impl, "make_agent", SMALL_SPACE, ACTION_SPACE, seed=0)
+    batch = random_batch(4)
     roles = _call(agent, "parameters")
     if not isinstance(roles, dict) or not set(roles) >= ROLES:
         raise AdapterError(f"parameters() has the roles {sorted(roles)}: it needs {', '.join(sorted(ROLES))}.")
@@ -81,7 +79,7 @@ def _agent(impl: Implementation) -> None:
     if _array("td_target", _call(agent, "td_target", batch), 4).shape != (4,):
         raise AdapterError("td_target does not return shape (batch,): flatten it.")
     acted = _array("act", _call(agent, "act", batch.observations, deterministic=True), 4)
-    if acted.shape != (4, *(actions.shape or ())):
+    if acted.shape != (4, *(ACTION_SPACE.shape or ())):
         raise AdapterError(f"act returns shape {acted.shape}: return (batch, actions).")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "agent.zip"
