@@ -6,6 +6,7 @@ price of the library's own 84-pixel render, and closer to the chapter's 480-then
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import sys
@@ -140,11 +141,9 @@ class FrameRenderer:
         self.image_size = image_size
         self.render_size = render_size
         self._box = render_size // image_size if render_size % image_size == 0 else 1
-        self._camera = _free_camera(self._env.model, CAMERAS[camera])
+        self._view = CAMERAS[camera]
+        self._hide_marker = goal_marker == "hidden"
         self._marker = mujoco.mj_name2id(self._env.model, mujoco.mjtObj.mjOBJ_SITE, "target0")
-        self._options = mujoco.MjvOption()
-        if goal_marker == "hidden":
-            self._options.sitegroup[:] = 0
         self._renderer: mujoco.Renderer | None = None
         self._buffer = np.empty((render_size, render_size, 3), np.uint8)
 
@@ -179,7 +178,13 @@ class FrameRenderer:
         """Frees the GL context; the next ``draw`` opens a new one."""
         if self._renderer is not None:
             self._finalizer()
+            atexit.unregister(self._finalizer)
             self._renderer = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the GL context: a copy in another process opens its own."""
+        unpicklable = ("_camera", "_options", "_finalizer")
+        return {key: value for key, value in vars(self).items() if key not in unpicklable} | {"_renderer": None}
 
     def _open(self) -> mujoco.Renderer:
         if self._renderer is None:
@@ -195,8 +200,15 @@ class FrameRenderer:
                 raise RenderingUnavailableError(f"{_INSTALL_HINT} ({error})") from error
             finally:
                 visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples = before
-            # Freed before the interpreter takes the GL bindings apart, which mujoco's own __del__ is not.
+            self._camera = _free_camera(self._env.model, self._view)
+            self._options = mujoco.MjvOption()
+            if self._hide_marker:
+                self._options.sitegroup[:] = 0
+            # Freed when this object goes, and at exit before mujoco terminates EGL: exit handlers run newest first, and
+            # mujoco registered its own when the context was made.
             self._finalizer = weakref.finalize(self, self._renderer.close)
+            self._finalizer.atexit = False
+            atexit.register(self._finalizer)
         return self._renderer
 
     def _update(self, renderer: mujoco.Renderer) -> mujoco.Renderer:
