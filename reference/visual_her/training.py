@@ -148,6 +148,7 @@ class _Run:
         self.config, self.paths, self.agent, self.renderer, self.started = config, paths, agent, renderer, started
         self.slice = episode_length * config.n_envs
         self.first_step = agent.num_timesteps
+        self.provenance = provenance()  # of the code that runs, whatever is committed while it does
         self.interrupted = False
         self.written: Path | None = None
 
@@ -203,13 +204,34 @@ class _Run:
         if path == self.paths.final:
             _keep_old_final(path, self.paths)
         replay = checkpoints.save(self.agent, self.config, path, with_buffer=self.config.checkpoint_buffer)
-        _write_meta(self.config, path, self.agent, self.renderer, time.monotonic() - self.started, self.first_step)
+        self._write_meta(path)
         resumed_from = Path(self.config.resume) if self.config.resume else None
         if self.config.checkpoint_buffer and replay is None:
             print(f"\nno room for the replay buffer beside {path}: a resume from it refills", file=sys.stderr)
         for older in (previous, resumed_from):  # only the newest checkpoint keeps a replay buffer
             if replay and older and older != path and older.parent.resolve() == path.parent.resolve():
                 checkpoints.replay_path(older).unlink(missing_ok=True)
+
+    def _write_meta(self, path: Path) -> None:
+        config, agent, seconds = self.config, self.agent, time.monotonic() - self.started
+        meta = {
+            **self.provenance,
+            "config_tag": tag(config),
+            "env_id": config.env,
+            "seed": config.seed,
+            "device": str(agent.device),
+            "gl_renderer": self.renderer,
+            "step": agent.num_timesteps,
+            "total_steps": config.total_steps,
+            "updates": agent._n_updates,
+            "resumed_from": config.resume,
+            "training_time_sec": round(seconds, 1),
+            "steps_per_sec": round((agent.num_timesteps - self.first_step) / seconds, 1),
+            "rollout_success_rate": safe_mean(agent.ep_success_buffer) if agent.ep_success_buffer else None,
+            "config": config.to_json(),
+            "checkpoint": path.name,
+        }
+        path.with_suffix(".meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
     def _opening_line(self) -> str:
         config, agent = self.config, self.agent
@@ -351,27 +373,3 @@ def _logger(paths: RunPaths, step: int) -> Logger:
     table.file.flush()
     os.replace(partial, paths.progress)
     return Logger(str(paths.run_dir), [table, TensorBoardOutputFormat(str(paths.run_dir))])
-
-
-def _write_meta(
-    config: TrainConfig, path: Path, agent: PixelSAC, renderer: str | None, seconds: float, first_step: int
-) -> None:
-    steps = agent.num_timesteps - first_step
-    meta = {
-        **provenance(),
-        "config_tag": tag(config),
-        "env_id": config.env,
-        "seed": config.seed,
-        "device": str(agent.device),
-        "gl_renderer": renderer,
-        "step": agent.num_timesteps,
-        "total_steps": config.total_steps,
-        "updates": agent._n_updates,
-        "resumed_from": config.resume,
-        "training_time_sec": round(seconds, 1),
-        "steps_per_sec": round(steps / seconds, 1),
-        "rollout_success_rate": safe_mean(agent.ep_success_buffer) if agent.ep_success_buffer else None,
-        "config": config.to_json(),
-        "checkpoint": path.name,
-    }
-    path.with_suffix(".meta.json").write_text(json.dumps(meta, indent=2) + "\n")
