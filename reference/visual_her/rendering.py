@@ -212,10 +212,14 @@ class FrameRenderer:
         return self._renderer
 
     def _update(self, renderer: mujoco.Renderer) -> mujoco.Renderer:
+        """The library moves the marker by ``model.site_pos`` and an ``mj_forward``; its derived position is enough."""
+        places = self._env.data.site_xpos
+        before = places[self._marker].copy()
         if self._marker >= 0:
-            # The library moves the marker by model.site_pos and an mj_forward; the derived position is enough to draw.
-            self._env.data.site_xpos[self._marker] = self._env.goal
+            places[self._marker] = self._env.goal
         renderer.update_scene(self._env.data, camera=self._camera, scene_option=self._options)
+        if self._marker >= 0:
+            places[self._marker] = before  # env.render() computes with it
         return renderer
 
     def _draw(self, renderer: mujoco.Renderer) -> Frame:
