@@ -151,10 +151,9 @@ def test_run_fields_are_fields() -> None:
     assert set(FIELDS) >= RUN_FIELDS
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "gamma", "tau", "ent_coef"])
-def test_tag_tells_numbers_apart_that_differ_late(name: str) -> None:
-    close = [replace(CHAPTER, **{name: value}) for value in (0.9999998, 0.9999999)]
-    assert tag(close[0]) != tag(close[1]), f"two values of {name} share the tag {tag(close[0])}: write all digits"
+def test_tag_tells_numbers_apart_that_differ_late() -> None:
+    one, other = replace(CHAPTER, gamma=0.9999999), replace(CHAPTER, gamma=1.0)
+    assert tag(one) != tag(other), f"two discounts share the tag {tag(one)}: write all digits"
 
 
 def test_two_recipes_that_learn_differently_have_different_tags() -> None:
@@ -208,12 +207,18 @@ def assert_is_one_sentence(sentence: str) -> None:
 
 
 OUT_OF_RANGE = [
-    *((name, 0) for name in "total_steps n_envs frame_stack image_size num_filters buffer_size batch_size".split()),
-    *((name, 0) for name in "gradient_steps torch_threads learning_rate time_budget".split()),
-    *((name, -1) for name in "seed drq_pad her_n_sampled_goal ent_coef learning_starts checkpoint_freq".split()),
-    *((name, -1) for name in "learning_rate time_budget gamma tau".split()),
-    *((name, math.nan) for name in "learning_rate time_budget gamma tau ent_coef".split()),
-    *((name, math.inf) for name in "learning_rate gamma tau ent_coef".split()),
+    *(
+        (name, 0)
+        for name in ["total_steps", "n_envs", "frame_stack", "image_size", "num_filters", "buffer_size", "batch_size"]
+    ),
+    *((name, 0) for name in ["gradient_steps", "torch_threads", "learning_rate", "time_budget"]),
+    *(
+        (name, -1)
+        for name in ["seed", "drq_pad", "her_n_sampled_goal", "ent_coef", "learning_starts", "checkpoint_freq"]
+    ),
+    *((name, -1) for name in ["learning_rate", "time_budget", "gamma", "tau"]),
+    *((name, math.nan) for name in ["learning_rate", "time_budget", "gamma", "tau", "ent_coef"]),
+    *((name, math.inf) for name in ["learning_rate", "gamma", "tau", "ent_coef"]),
     ("gamma", 1.01),
     ("tau", 1.01),
     ("image_size", 7),

@@ -151,10 +151,9 @@ def restore_buffer(agent: PixelSAC, checkpoint: Checkpoint) -> None:
         UsageError: the file is missing or damaged, or the checkpoint was written without one.
     """
     advice = "restore it, resume from the newest checkpoint, or pass --no-checkpoint-buffer to refill from the policy"
-    name = checkpoint.state["replay"]
-    if name is None:
+    if checkpoint.state["replay"] is None:
         raise UsageError(f"{checkpoint.path} was written without its replay buffer: {advice}.")
-    path = checkpoint.path.with_name(name)
+    path = replay_path(checkpoint.path)
     if not path.is_file():
         raise UsageError(f"the replay buffer {path} is missing: {advice}.")
     try:

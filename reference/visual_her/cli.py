@@ -90,9 +90,11 @@ def _evaluate(arguments: list[str]) -> int:
     options, rest = _parse_known(EvaluateArguments, arguments, "evaluate")
     from visual_her.checkpoint import read
     from visual_her.evaluation import evaluate, write_result
+    from visual_her.preflight import check_writable
 
     stored = read(options.ckpt).config
     _refuse_contradictions(stored, _parse(TrainConfig, rest, "evaluate", default=stored), options.ckpt)
+    check_writable(options.results_dir)  # before an hour of episodes, not after
     result = evaluate(options.ckpt, n_episodes=options.n_eval_episodes, seed=options.eval_seed, device=options.device)
     path = write_result(result, options.results_dir)
     _print_table([(path, result)])
@@ -235,7 +237,7 @@ def _base_config(arguments: list[str]) -> tuple[TrainConfig, list[str]]:
         from visual_her.checkpoint import read
 
         return read(checkpoint).config, rest
-    if name is None and "--full-state" in arguments:
+    if name is None and "--full-state" in [argument.replace("_", "-") for argument in arguments]:
         name = "full-state"
     return (recipe(name) if name else TrainConfig()), rest
 

@@ -221,14 +221,7 @@ def tag(config: TrainConfig) -> str:
     words += [f"fs{config.frame_stack}"] * (config.frame_stack != CHAPTER.frame_stack)
     for name, (_, value) in differences(config).items():
         if name in _SUFFIXES and not (name == "render_size" and native):
-            text = (
-                "-".join(map(str, value))
-                if isinstance(value, tuple)
-                else f"{value:g}"
-                if isinstance(value, float)
-                else value
-            )
-            words.append(_SUFFIXES[name].format(text))
+            words.append(_SUFFIXES[name].format("-".join(map(str, value)) if isinstance(value, tuple) else value))
     return "_".join(words)
 
 
@@ -271,6 +264,8 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
             for n in ("gamma", "tau")
         ),
+        (config.seed >= 2**32, f"{flag('seed')} is too large: use at most {2**32 - 1}."),
+        (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
         (min(config.net_arch, default=1) < 1, f"--net-arch {config.net_arch} has an empty layer: use sizes above 0."),
         (
             config.render_size is not None and config.render_size < config.image_size,
@@ -301,6 +296,8 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         "--feature-norm": config.feature_norm,
         routed: bool(routed),
     }
+    camera = ("camera", "goal_marker", "frame_stack", "image_size", "render_size", "num_filters")
+    sight |= {f"--{name.replace('_', '-')}": getattr(config, name) != getattr(CHAPTER, name) for name in camera}
     unseen = next((flag for flag, given in sight.items() if given), "")
     return [
         (
@@ -316,6 +313,10 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
             "--full-state and --no-proprio contradict each other: the state contains the robot's, drop one.",
         ),
         (bool(blind and unseen), f"{unseen} does nothing with {blind}, which has no pixels: drop one of the two."),
+        (
+            config.drq_pad != CHAPTER.drq_pad and not config.drq,
+            f"--drq-pad {config.drq_pad} does nothing with --no-drq: drop one of the two.",
+        ),
         (
             nature and not config.spatial_softmax,
             "--no-spatial-softmax does nothing with --encoder nature, which has none: drop one of the two.",

@@ -316,7 +316,10 @@ class Reference:
         agent = build_agent(config, envs, first.get_wrapper_attr("compute_reward"), episode_length=episode_length)
         if not options.train_encoder:
             agent.critic.features_extractor.requires_grad_(False)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # tensors are small, and threads that spin are slow when another process wants a core
         agent.learn(options.total_steps, log_interval=None)  # type: ignore[arg-type]
+        torch.set_num_threads(threads)
         return lambda observation: agent.predict(dict(observation), deterministic=True)[0]
 
 

@@ -109,6 +109,8 @@ def evaluate(
     """
     if n_episodes < 1:
         raise UsageError(f"--n-eval-episodes {n_episodes} is too small: use at least 1.")
+    if not 0 <= seed < 2**32 - n_episodes:
+        raise UsageError(f"--eval-seed {seed} is out of range: use one from 0 to {2**32 - n_episodes - 1}.")
     checkpoint = checkpoints.read(path)
     check_device(device)
     renderer = check_renderer() if checkpoint.config.uses_pixels else None

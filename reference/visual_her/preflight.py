@@ -46,6 +46,8 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     least = 50 * config.n_envs
     per_transition = needed(100_000) / 100_000
     largest = int(max(0, available) / per_transition) // least * least
+    while largest > 0 and needed(largest) > available:
+        largest -= least
     advice = f"use --buffer-size {largest} or less" if largest >= least else "free some memory"
     where = "on the GPU" if on_gpu else "in memory beside the trainer and its workers"
     raise UsageError(

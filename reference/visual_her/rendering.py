@@ -71,7 +71,9 @@ def choose_backend() -> str:
     requested = os.environ.get("MUJOCO_GL", "").lower().strip()
     errors = []
     for name in [requested] if requested else ["egl", "osmesa"]:
-        if name not in ("egl", "osmesa"):
+        if name not in ("egl", "osmesa", "glfw"):
+            raise RenderingUnavailableError(f"MUJOCO_GL={name} draws nothing: unset it, or use egl, osmesa or glfw")
+        if name == "glfw":
             return name  # a window system that the user asked for: mujoco has dealt with it at import
         try:
             context_class = importlib.import_module(f"mujoco.{name}").GLContext
@@ -109,9 +111,12 @@ def probe_gl_renderer() -> tuple[str, str]:
     """
     backend = choose_backend()
     model = mujoco.MjModel.from_xml_string("<mujoco/>")
-    with mujoco.Renderer(model, 16, 16) as renderer:
-        renderer.render()
-        return backend, gl_renderer_name()
+    try:
+        with mujoco.Renderer(model, 16, 16) as renderer:
+            renderer.render()
+            return backend, gl_renderer_name()
+    except Exception as error:
+        raise RenderingUnavailableError(f"MUJOCO_GL={backend} draws nothing here: unset it, or use egl") from error
 
 
 class FrameRenderer:

@@ -136,9 +136,3 @@ class PixelSAC(SAC):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_losses"]
-
-
-def count_updates(total_steps: int, *, learning_starts: int, n_envs: int, gradient_steps: int) -> int:
-    """Updates that a run of ``total_steps`` makes: one group per vectorised step beyond ``learning_starts``."""
-    vector_steps = int(np.ceil(total_steps / n_envs))
-    return max(0, vector_steps - learning_starts // n_envs) * gradient_steps

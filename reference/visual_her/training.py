@@ -71,7 +71,7 @@ class RunPaths:
 
     def existing(self) -> list[Path]:
         """Checkpoints of this run, the newest last."""
-        found = self.checkpoints_dir.glob(f"{self.stem}_*_steps.zip")
+        found = [p for p in self.checkpoints_dir.glob(f"{self.stem}_*_steps.zip") if p.stem.split("_")[-2].isdigit()]
         numbered = sorted(found, key=lambda path: int(path.stem.split("_")[-2]))
         return [*numbered, *([self.final] if self.final.exists() else [])]
 
@@ -209,7 +209,12 @@ class _Run:
         if self.config.checkpoint_buffer and replay is None:
             print(f"\nno room for the replay buffer beside {path}: a resume from it refills", file=sys.stderr)
         for older in (previous, resumed_from):  # only the newest checkpoint keeps a replay buffer
-            if replay and older and older != path and older.parent.resolve() == path.parent.resolve():
+            if (
+                replay
+                and older
+                and older.resolve() != path.resolve()
+                and older.resolve().parent == path.resolve().parent
+            ):
                 checkpoints.replay_path(older).unlink(missing_ok=True)
 
     def _write_meta(self, path: Path) -> None:
@@ -341,7 +346,7 @@ def _keep_old_final(final: Path, paths: RunPaths) -> None:
     """A run that was extended keeps the checkpoint at its old target under that step's name."""
     if final.exists():
         numbered = paths.at(checkpoints.read(final).step)
-        for suffix in (".zip", ".meta.json", ".replay.npz"):
+        for suffix in (".zip", ".meta.json"):  # the newest checkpoint keeps the replay buffer
             if final.with_suffix(suffix).exists() and not numbered.with_suffix(suffix).exists():
                 os.replace(final.with_suffix(suffix), numbered.with_suffix(suffix))
 
