@@ -18,13 +18,12 @@ from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import DummyVecEnv
 from visual_her_spec.protocol import Batch, Capability, GoalMode, LearnOptions, Observations, Policy, RewardFunction
 
-from visual_her import __version__, checkpoint
+from visual_her import __version__, checkpoint, sac
 from visual_her.agent import build_agent
 from visual_her.augmentation import RandomShift
 from visual_her.config import CHAPTER, TrainConfig
 from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
 from visual_her.pixel_env import PixelObservationWrapper
-from visual_her.policy import encode
 from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 
@@ -102,7 +101,7 @@ class ReferenceAgent:
     def update_critic(self, batch: Batch) -> float:
         """``_critic_step``."""
         samples = _samples(batch)
-        self.agent._critic_step(samples, encode(self.agent.policy, samples.observations)[0])
+        self.agent._critic_step(samples, sac.encode(self.agent.policy, samples.observations)[0])
         return self._last("critic_loss")
 
     def update_actor(self, batch: Batch, *, learning_rate: float | None = None) -> float:
@@ -111,7 +110,7 @@ class ReferenceAgent:
         rates = [group["lr"] for group in groups]
         for group in groups:
             group["lr"] = group["lr"] if learning_rate is None else learning_rate
-        critic_features, actor_features = encode(self.agent.policy, _samples(batch).observations)
+        critic_features, actor_features = sac.encode(self.agent.policy, _samples(batch).observations)
         self.agent._actor_step(critic_features.detach(), actor_features)
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
