@@ -11,7 +11,8 @@ from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from torch.nn import functional as F
 
 from visual_her.encoders import Standardize
-from visual_her.policy import encode, sample_action
+from visual_her.policy import encode as encode
+from visual_her.policy import sample_action
 
 
 class PixelSAC(SAC):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Checks the adapter before its implementation is judged."""
     config = session.config
     if config.option.pyargs and not config.option.collectonly:
@@ -80,20 +80,22 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Notes the outcome of a requirement."""
     report = yield
     entry = requirement_of(item)
     if entry is not None and (report.when == "call" or not report.passed):
         results = item.config.stash[_RESULTS]
-        if report.passed:
+        if call.excinfo is None:
             results.setdefault(entry.id, Result(entry.id, Outcome.PASSED, seconds=call.duration))
         elif report.skipped:
-            results[entry.id] = Result(
-                entry.id, Outcome.NOT_CLAIMED, str(call.excinfo.value).removeprefix("not claimed: ")
-            )
+            claim = str(call.excinfo.value).removeprefix("not claimed: ")
+            results[entry.id] = Result(entry.id, Outcome.NOT_CLAIMED, claim)
         else:
-            results[entry.id] = Result(entry.id, Outcome.FAILED, failure_message(call.excinfo.value), call.duration)
+            message = failure_message(call.excinfo.value)
+            results[entry.id] = Result(entry.id, Outcome.FAILED, message, call.duration)
     return report
 
 
@@ -144,13 +146,13 @@ def load_implementation(path: str) -> Implementation:
         ValueError: it is not there.
     """
     if ":" not in path:
-        found = {entry.name: entry for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-        if path not in found:
+        names = {entry.name: entry for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+        if path not in names:
             raise ValueError(
-                f"--impl {path} is no entry point of {ENTRY_POINTS} (there are {', '.join(found) or 'none'}): "
+                f"--impl {path} is no entry point of {ENTRY_POINTS} (there are {', '.join(names) or 'none'}): "
                 "give package.module:OBJECT."
             )
-        path = found[path].value
+        path = names[path].value
     module, _, name = path.partition(":")
     try:
         loaded: Any = importlib.import_module(module)
@@ -159,7 +161,7 @@ def load_implementation(path: str) -> Implementation:
     except Exception as error:  # an adapter's module can fail in any way when it is imported
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"--impl {path} cannot be loaded ({type(error).__name__}: {reason}).") from error
-    return loaded  # type: ignore[no-any-return]
+    return cast(Implementation, loaded)
 
 
 @pytest.fixture(scope="session")

@@ -193,7 +193,7 @@ class SB3Agent:
     def q_values(self, observations: Observations, actions: Array) -> Array:
         """All critics side by side."""
         tensors = {key: torch.as_tensor(value) for key, value in observations.items()}
-        return torch.cat(self.agent.critic(tensors, torch.as_tensor(actions)), dim=1).numpy()  # type: ignore[arg-type]
+        return torch.cat(self.agent.critic(tensors, torch.as_tensor(actions)), dim=1).numpy()
 
     def save(self, path: Path) -> None:
         """``SAC.save``."""
@@ -225,14 +225,14 @@ class SB3Agent:
 
     def _tensors(self) -> dict[str, dict[str, torch.Tensor]]:
         def split(critic: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-            encoder = dict(critic.features_extractor.named_parameters())
+            encoder: dict[str, torch.Tensor] = dict(critic.features_extractor.named_parameters())
             return encoder, {n: p for n, p in critic.named_parameters() if not n.startswith("features_extractor.")}
 
         encoder, critic = split(self.agent.critic)
         target_encoder, target = split(self.agent.critic_target)
         shared = {id(parameter) for parameter in encoder.values()}
-        actor = {name: p for name, p in self.agent.actor.named_parameters() if id(p) not in shared}
-        roles = {"encoder": encoder, "actor": actor, "critic": critic}
+        actor: dict[str, torch.Tensor] = {n: p for n, p in self.agent.actor.named_parameters() if id(p) not in shared}
+        roles: dict[str, dict[str, torch.Tensor]] = {"encoder": encoder, "actor": actor, "critic": critic}
         return {**roles, "target_encoder": target_encoder, "target_critic": target}
 
 
