@@ -178,11 +178,11 @@ def _claimed(request: pytest.FixtureRequest) -> None:
         pytest.skip(f"not claimed: {entry.capability}")
 
 
-def _implementation(config: pytest.Config) -> Any:
+def _implementation(config: pytest.Config) -> Implementation:
     if _LOADED not in config.stash:
         given = config.stash.get(GIVEN_IMPLEMENTATION, None)
         config.stash[_LOADED] = given if given is not None else load_implementation(config.getoption("--impl"))
-    return config.stash[_LOADED]
+    return cast(Implementation, config.stash[_LOADED])
 
 
 def _learning(config: pytest.Config) -> bool:
