@@ -313,6 +313,7 @@ class HerFrameBuffer(BaseBuffer):
         """Plain arrays that ``load_state_arrays`` takes back: counters, and the slots in use."""
         used = int(min(self._cursor.max() + 1, self.slots))
         arrays = {f"vector/{key}": vectors[:, :used] for key, vectors in self._vectors.items()}
+        arrays["slots"] = np.array(self.slots)
         if self._frames is not None:
             frames = self._frames.view(self.n_envs, self.slots, *self._frames.shape[1:])
             arrays["frames"] = frames[:, :used].cpu().numpy()
@@ -329,7 +330,7 @@ class HerFrameBuffer(BaseBuffer):
             ValueError: the arrays are of another layout.
         """
         used = arrays["_actions"].shape[1]
-        if used > self.slots or arrays["_cursor"].shape != (self.n_envs,):
+        if int(arrays["slots"]) != self.slots or arrays["_cursor"].shape != (self.n_envs,):
             raise ValueError("the stored replay buffer has another size: use the buffer size and envs of its run.")
         for key, vectors in self._vectors.items():
             vectors[:, :used] = arrays[f"vector/{key}"]

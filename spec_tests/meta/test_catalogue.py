@@ -38,7 +38,8 @@ def test_every_test_checks_one_requirement_of_any_implementation(source: Path) -
     for name, test in tests.items():
         marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "requirement"]
         assert len(marks) == 1, f"{name} carries {len(marks)} requirements, not one"
-        assert "impl" in inspect.signature(test).parameters, f"{name} does not take the impl fixture"
+        through_fixture = {"success_rate"} if source.name == "test_learning.py" else set()
+        assert {"impl", *through_fixture} & set(inspect.signature(test).parameters), f"{name} does not take impl"
     assert not [name for name in vars(module) if name.startswith("Test")], "tests are functions: nobody subclasses them"
 
 
