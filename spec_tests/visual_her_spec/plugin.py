@@ -72,7 +72,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         from visual_her_spec.smoke import AdapterError, check_adapter
 
         try:
-            check_adapter(_implementation(config))
+            check_adapter(_implementation(config), config.getoption("--area") or ())
         except (AdapterError, ValueError) as error:
             config.stash[REPORT] = Report(_header(config), adapter_error=str(error))
             session.items.clear()
@@ -170,11 +170,11 @@ def impl(request: pytest.FixtureRequest) -> Implementation:
     return _implementation(request.config)
 
 
-@pytest.fixture(autouse=True)
-def _claimed(request: pytest.FixtureRequest) -> None:
-    """Skips a requirement whose capability the implementation does not claim, by name."""
-    entry = requirement_of(request.node)
-    if entry and entry.capability and entry.capability not in request.getfixturevalue("impl").capabilities:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips, by name and before any fixture works, a requirement whose capability is not claimed."""
+    entry = requirement_of(item)
+    if entry and entry.capability and entry.capability not in _implementation(item.config).capabilities:
         pytest.skip(f"not claimed: {entry.capability}")
 
 

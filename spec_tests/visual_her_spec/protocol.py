@@ -33,6 +33,8 @@ class Capability(StrEnum):
     """The encoder ends in expected image coordinates."""
     FLATTEN = "flatten"
     """The encoder can end in a flattened map and a linear layer instead."""
+    GOAL_MODES = "goal-modes"
+    """The networks can be kept from goals that HER needs, by ``goal_mode``."""
     RANDOM_SHIFT = "random-shift"
     """DrQ's augmentation."""
     FRAME_DEDUPLICATION = "frame-deduplication"
@@ -100,7 +102,11 @@ class EncoderProbe(Protocol):
 
 
 class AgentProbe(Protocol):
-    """An actor-critic agent. ``role`` is one of encoder, actor, critic, target_encoder, target_critic."""
+    """An actor-critic agent. ``role`` is one of encoder, actor, critic, target_encoder, target_critic.
+
+    The updates and the TD target take the batch as it is: augmentation belongs to the replay. Parameters of the target
+    roles have the names of their online twins.
+    """
 
     def parameters(self) -> dict[str, dict[str, Array]]:
         """Copies of all trained and target parameters: role -> name -> array."""

@@ -6,7 +6,7 @@ A mistake here is the adapter's, not the implementation's, and ends with exit co
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ class AdapterError(Exception):
     """The adapter cannot be used; the message is one sentence that says what to mend."""
 
 
-def check_adapter(impl: Implementation) -> None:
-    """Calls every factory and probe once.
+def check_adapter(impl: Implementation, areas: Iterable[str] = ()) -> None:
+    """Calls every factory and probe once that these areas need; all of them if none is named.
 
     Raises:
         AdapterError: one is missing, raises, or returns something else than the protocol says.
@@ -35,8 +35,15 @@ def check_adapter(impl: Implementation) -> None:
     unknown = [claim for claim in impl.capabilities if claim not in set(Capability)]
     if unknown:
         raise AdapterError(f"capability {unknown[0]!r} is unknown: choose from visual_her_spec.protocol.Capability.")
-    for step in (_env, _encoder, _agent, _replay):
-        step(impl)
+    chosen = set(areas) or {"OBS", "ENC", "GRD", "RPL"}
+    for check, needed_by in (
+        (_env, {"OBS"}),
+        (_encoder, {"ENC"}),
+        (_agent, {"GRD", "SAV", "TRN"}),
+        (_replay, {"HER", "RPL"}),
+    ):
+        if chosen & needed_by:
+            check(impl)
 
 
 def _env(impl: Implementation) -> None:

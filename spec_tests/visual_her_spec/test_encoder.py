@@ -122,6 +122,7 @@ def _with_other(observations: Observations, key: str) -> dict[str, Array]:
     "Features MUST NOT depend on a goal vector that goal_mode withholds, and MUST depend on those that it grants.",
     reason="achieved_goal is the object's exact position: with it in sight, 'from pixels' means nothing",
     source="chapter section 9.3",
+    capability=Capability.GOAL_MODES,
 )
 def test_goal_mode_decides_what_features_hold(impl: Implementation) -> None:
     observations = random_observations(3, np.random.default_rng(0))
@@ -143,6 +144,7 @@ def test_goal_mode_decides_what_features_hold(impl: Implementation) -> None:
     "Neither the actor nor the critic of an agent MUST see a goal vector that its goal_mode withholds.",
     reason="a critic that sees the object's position teaches an actor that does not, and the control is void",
     source="chapter section 9.3",
+    capability=Capability.GOAL_MODES,
 )
 def test_goal_mode_binds_actor_and_critic(impl: Implementation) -> None:
     observations = random_observations(3, np.random.default_rng(0))

@@ -651,24 +651,22 @@ def test_added_arrays_are_copied(impl: Implementation) -> None:
     source="DLR-RM/stable-baselines3#1542; chapter section 9.14",
 )
 def test_cut_episode_leaves_no_bogus_transition(impl: Implementation) -> None:
-    collector = Collector(impl, [6, 6])
-    replay = collector.replay(capacity=96)
-    for steps in (9, 4, 0, 7, 2, 11, 6):
-        collector.step(replay, steps=steps)
-        collector.cut(0)
-        collector.step(replay, steps=3)
-        collector.cut(1)
-    collector.step(replay, steps=12)
-    for _ in range(3):
-        batch = draw(replay, 300)
+    length = 6
+    collector = Collector(impl, [length, length])
+    replay = collector.replay(capacity=8 * length)
+    for attempt in range(60):  # cuts at every place of the ring
+        collector.step(replay, steps=1 + attempt % 5)
+        for index in range(2):
+            collector.cut(index)
+        collector.step(replay, steps=length)
+        batch = draw(replay, 40)
         reached = instants(batch.next_observations["achieved_goal"])
         for start, end in zip(sampled_instants(batch), reached, strict=True):
-            collector.transition(start)
             assert start[:2] == end[:2], (
                 f"the transition at {name(start)}, where the env was reset without a done, leads to {name(end)}: "
                 "start a new episode when the observation is not the last next observation"
             )
-        collector.step(replay, steps=5)
+            collector.transition(start)
 
 
 @requirement(
@@ -794,7 +792,9 @@ def test_saved_buffer_comes_back(impl: Implementation, tmp_path: Path) -> None:
     restored = reloaded(collector, replay, tmp_path)
     assert restored.size() > 0, "the loaded buffer is empty: save the storage and its counters"
     after = draw(restored, 30 * restored.size())
-    saved, loaded = set(sampled_instants(before)), set(sampled_instants(after))
+    saved, loaded = (
+        {start for start in sampled_instants(batch) if start[:2] in collector.final_steps} for batch in (before, after)
+    )
     gone, new = len(saved - loaded), len(loaded - saved)
     assert (gone, new) == (0, 0), (
         f"{gone} of {len(saved)} transitions are gone and {new} are new after save and load: "
@@ -841,7 +841,7 @@ def episodes_of(env: int, replay: ReplayProbe) -> set[int]:
 def test_other_capacity_is_refused_or_right(impl: Implementation, tmp_path: Path, episodes: int) -> None:
     collector = Collector(impl, [5, 5])
     replay = collector.replay(capacity=40)
-    collector.step(replay, steps=33)
+    collector.step(replay, steps=35)  # whole episodes: SB3 ends the one under way when it loads
     before = draw(replay, 30 * replay.size())
     replay.save(tmp_path / "replay")
     other = collector.replay(capacity=10 * episodes)
@@ -909,4 +909,4 @@ def test_replay_equals_a_plain_record(impl: Implementation) -> None:
             size = self.replay.size()
             assert 0 <= size <= self.capacity, f"size() is {size} with a capacity of {self.capacity}"
 
-    run_state_machine_as_test(Replay, settings=settings(stateful_step_count=20))
+    run_state_machine_as_test(Replay, settings=settings(stateful_step_count=20, report_multiple_bugs=False))

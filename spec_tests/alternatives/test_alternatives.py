@@ -1,0 +1,42 @@
+"""No false alarms, and the right alarm: what the specification says of stock Stable-Baselines3."""
+
+from __future__ import annotations
+
+import pytest
+from visual_her_spec.conformance import check_implementation
+from visual_her_spec.report import Verdict
+
+from alternatives import stock_sb3
+
+
+def test_stock_sac_with_separate_extractors_conforms_to_the_core() -> None:
+    report = check_implementation(stock_sb3.SEPARATE, profile="core")
+    assert report.verdict is Verdict.CONFORMANT, report.terminal()
+    assert "critic-encoder" in report.headline(), "what is not claimed is said by name"
+
+
+def test_stock_sac_with_a_shared_extractor_fails_because_the_actor_trains_the_encoder() -> None:
+    report = check_implementation(stock_sb3.SHARED, profile="core", areas=["GRD"])
+    assert report.exit_code == 1
+    messages = {failure.id: failure.message for failure in report.failures}
+    assert "GRD-008" in messages
+    assert "the actor's loss changed encoder" in messages["GRD-008"]
+    assert "detach" in messages["GRD-008"]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "sentence"),
+    [
+        (type("Empty", (), {})(), "Empty has no attribute 'name'"),
+        (
+            type("Raises", (stock_sb3.SB3Implementation,), {"make_env": lambda *_, **__: 1 / 0}),
+            "make_env raised ZeroDivision",
+        ),
+    ],
+)
+def test_a_broken_adapter_is_one_sentence_and_exit_code_10(adapter: object, sentence: str) -> None:
+    built = adapter(name="x", make_sac=None) if isinstance(adapter, type) else adapter
+    report = check_implementation(built)  # type: ignore[arg-type]
+    assert report.exit_code == 10
+    assert sentence in report.adapter_error
+    assert "\n" not in report.adapter_error
