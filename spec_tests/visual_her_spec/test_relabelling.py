@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from visual_her_spec.catalogue import requirement
-from visual_her_spec.fake_env import compute_reward
-from visual_her_spec.protocol import Batch, Implementation, ReplayProbe, RewardFunction
-from visual_her_spec.test_replay import (
+from visual_her_spec.collector import (
     Array,
     Collector,
     Instant,
@@ -23,6 +21,8 @@ from visual_her_spec.test_replay import (
     telling_reward,
     wrapping,
 )
+from visual_her_spec.fake_env import compute_reward
+from visual_her_spec.protocol import Batch, Implementation, ReplayProbe, RewardFunction
 
 HER = "Andrychowicz et al. 2017, arXiv:1707.01495"
 FUTURE = HER + ", section 4.5"
