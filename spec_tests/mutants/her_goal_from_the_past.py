@@ -1,0 +1,20 @@
+"""A goal is drawn from the episode's start up to the present."""
+
+import numpy as np
+from visual_her import replay
+from visual_her.conformance import IMPLEMENTATION as IMPLEMENTATION
+
+CAUGHT_BY = {"HER-005": "draw it from step"}
+MAY_ALSO_FAIL = ()
+
+
+def _relabel(self, envs, slots, obs, next_obs, rewards):
+    chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
+    envs, slots = envs[chosen], slots[chosen]
+    past = self.rng.integers(self._episode_start[envs, slots % self.slots], slots + 1)
+    goals = self._vectors["achieved_goal"][envs, past % self.slots]
+    obs["desired_goal"][chosen] = next_obs["desired_goal"][chosen] = goals
+    rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+
+
+replay.HerFrameBuffer._relabel = _relabel

@@ -1,0 +1,10 @@
+"""The encoder divides pixels by 255 that SB3 has divided already."""
+
+from visual_her import encoders
+from visual_her.conformance import IMPLEMENTATION as IMPLEMENTATION
+
+CAUGHT_BY = {"ENC-003": "are 0.00392 apart, not 1: divide pixels by 255 exactly once"}
+MAY_ALSO_FAIL = ()
+
+right = encoders.ManipulationCNN.forward
+encoders.ManipulationCNN.forward = lambda self, pixels: right(self, pixels / 255)
