@@ -1,4 +1,4 @@
-"""Every mutant is caught by the requirements that it names, with a message that names the fault, and by nothing else."""
+"""Every mutant is caught by the requirements that it names, with a message that names the fault, and by no canary."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mutants
 import pytest
 
-NAMES = sorted(m.name for m in pkgutil.iter_modules(mutants.__path__) if m.name not in ("examine", "matrix", "test_mutants"))
+import mutants
+
+NAMES = sorted(
+    m.name for m in pkgutil.iter_modules(mutants.__path__) if m.name not in ("examine", "matrix", "test_mutants")
+)
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,5 +48,7 @@ def _constant(source: Path, name: str) -> dict[str, str]:
 
 
 def test_there_is_a_mutant_for_each_area() -> None:
-    caught = {identifier[:3] for name in NAMES for identifier in _constant(ROOT / "mutants" / f"{name}.py", "CAUGHT_BY")}
+    caught = {
+        identifier[:3] for name in NAMES for identifier in _constant(ROOT / "mutants" / f"{name}.py", "CAUGHT_BY")
+    }
     assert caught >= {"OBS", "ENC", "GRD", "AUG", "HER", "RPL", "SAV", "TRN"}
