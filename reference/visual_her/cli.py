@@ -151,6 +151,7 @@ class ConformArguments:
 
 def _conform(arguments: list[str]) -> int:
     options = _parse(ConformArguments, arguments, "conform")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: threads that wait for each other only cost
     sys.path.insert(0, os.getcwd())  # an adapter beside you is found, as with python -m
     try:
         from visual_her_spec.conformance import check_adapter_only, check_implementation

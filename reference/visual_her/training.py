@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
-import math
 import os
 import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 from stable_baselines3.common.utils import safe_mean
-from tqdm import tqdm
 
 from visual_her import checkpoint as checkpoints
 from visual_her import preflight
@@ -30,11 +23,10 @@ from visual_her.agent import build_agent
 from visual_her.checkpoint import Checkpoint
 from visual_her.config import TrainConfig, check, tag
 from visual_her.errors import UsageError
+from visual_her.progress import Progress, make_logger
 from visual_her.provenance import provenance
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_task, make_vec_env
-
-OBJECT_MOVED_METRES = 0.01
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,7 @@ def train(config: TrainConfig) -> TrainResult:
             _resume(agent, config, resumed)
         # A resumed run gets new episodes, not its first ones once more; two seeds share none.
         env.seed(int(np.random.SeedSequence([config.seed, agent.num_timesteps]).generate_state(1)[0] >> 1))
-        agent.set_logger(_logger(paths, resumed.step if resumed else 0))
+        agent.set_logger(make_logger(paths.run_dir, resumed.step if resumed else 0))
         run = _Run(config, paths, agent, renderer, started, episode_length)
         return run.to_the_end()
     finally:
@@ -155,7 +147,7 @@ class _Run:
     def to_the_end(self) -> TrainResult:
         config, agent = self.config, self.agent
         previous = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
-        callback = _Progress(config, agent.num_timesteps, self.slice, lambda: not self.interrupted)
+        callback = Progress(config, agent.num_timesteps, self.slice, lambda: not self.interrupted)
         print(self._opening_line(), flush=True)
         try:
             while agent.num_timesteps < config.total_steps and not self._out_of_time() and not self.interrupted:
@@ -248,63 +240,6 @@ class _Run:
         )
 
 
-class _Progress(BaseCallback):
-    """The bar with its ETA, one log row every few episodes, and the share of episodes in which the object moved."""
-
-    ROWS = 500  # of a whole run, at the most
-
-    def __init__(self, config: TrainConfig, first_step: int, slice_steps: int, go_on: Callable[[], bool]) -> None:
-        super().__init__()
-        self.go_on = go_on
-        self.episodes_per_row = config.n_envs * math.ceil(config.total_steps / (self.ROWS * slice_steps))
-        self.log_object = config.env != "FetchReach-v4"
-        self.moved: deque[bool] = deque(maxlen=100)
-        self.start_goals: Any = None
-        self.episodes = 0
-        self.session_start = (time.time_ns(), first_step)
-        interactive = sys.stderr.isatty()
-        self.bar = tqdm(
-            total=config.total_steps,
-            initial=first_step,
-            unit="step",
-            dynamic_ncols=interactive,
-            mininterval=0.2 if interactive else 10,
-        )
-
-    def _on_training_start(self) -> None:
-        # SB3 starts its clock anew with every slice; fps and time_elapsed are to be those of the session.
-        self.model.start_time, self.model._num_timesteps_at_start = self.session_start
-        if self.start_goals is None:
-            self.start_goals = self.model._last_obs["achieved_goal"].copy()  # type: ignore[index]
-
-    def _on_step(self) -> bool:
-        for index in np.flatnonzero(self.locals["dones"]):
-            final = self.locals["infos"][index]["terminal_observation"]["achieved_goal"]
-            self.moved.append(bool(np.linalg.norm(final - self.start_goals[index]) > OBJECT_MOVED_METRES))
-            self.start_goals[index] = self.locals["new_obs"]["achieved_goal"][index]
-            self.episodes += 1
-        self.bar.update(self.model.num_timesteps - self.bar.n)
-        return bool(self.go_on())
-
-    def _on_rollout_start(self) -> None:
-        if self.episodes >= self.episodes_per_row:
-            self._log_row()
-
-    def close(self) -> None:
-        """Logs what has not been logged yet."""
-        if self.episodes:
-            self._log_row()
-        self.bar.close()
-
-    def _log_row(self) -> None:
-        self.episodes = 0
-        agent: PixelSAC = self.model  # type: ignore[assignment]
-        if self.log_object:
-            agent.logger.record("rollout/object_moved_rate", float(np.mean(self.moved)))
-        agent.dump_logs()
-        self.bar.set_postfix_str(f"success {safe_mean(agent.ep_success_buffer or [0.0]):.0%}")
-
-
 def _refuse_overwriting(paths: RunPaths) -> None:
     existing = paths.existing()
     if existing:
@@ -362,19 +297,3 @@ def _resume(agent: PixelSAC, config: TrainConfig, stored: Checkpoint) -> None:
     else:  # the chapter's behaviour, but the refill comes from the trained policy
         agent.updates_from = stored.step + config.learning_starts
     checkpoints.restore_random_state(agent, stored)
-
-
-def _logger(paths: RunPaths, step: int) -> Logger:
-    """TensorBoard and ``progress.csv``; on resume the rows up to the checkpoint's step are kept."""
-    paths.run_dir.mkdir(parents=True, exist_ok=True)
-    rows = []
-    if paths.progress.exists():
-        with open(paths.progress, newline="") as file:
-            rows = [row for row in csv.DictReader(file) if float(row.get("time/total_timesteps") or "inf") <= step]
-    partial = paths.run_dir / "progress.csv.partial"
-    table = CSVOutputFormat(str(partial))
-    for row in rows:
-        table.write({key: float(value) for key, value in row.items() if key and value}, {}, 0)
-    table.file.flush()
-    os.replace(partial, paths.progress)
-    return Logger(str(paths.run_dir), [table, TensorBoardOutputFormat(str(paths.run_dir))])

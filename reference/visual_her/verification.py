@@ -24,6 +24,7 @@ def verify(area: str, passed: str) -> int:
     Raises:
         UsageError: pytest or hypothesis is not installed.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         import pytest
         import visual_her_spec
