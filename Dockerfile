@@ -2,7 +2,7 @@
 # CUDA:  docker build --build-arg BASE=AN_IMAGE_WITH_TORCH_2.11_OR_NEWER --build-arg CONSTRAINTS=/dev/null -t visual-her:cuda .
 #        (the constraints pin the CPU-tested torch; without them pip keeps the image's own)
 #        docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all -v "$PWD/out:/home/user/out" visual-her:cuda train --recipe chapter
-ARG BASE=python:3.11-slim
+ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 
 RUN apt-get update \
