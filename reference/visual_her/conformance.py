@@ -16,9 +16,19 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import DummyVecEnv
-from visual_her_spec.protocol import Batch, Capability, GoalMode, LearnOptions, Observations, Policy, RewardFunction
+from visual_her_spec.protocol import (
+    Batch,
+    Capability,
+    GoalMode,
+    LearnOptions,
+    Observations,
+    Policy,
+    RewardFunction,
+    TrainingRun,
+    TrainOptions,
+)
 
-from visual_her import __version__, checkpoint, sac
+from visual_her import __version__, checkpoint, evaluation, sac, training
 from visual_her.agent import build_agent
 from visual_her.augmentation import RandomShift
 from visual_her.config import CHAPTER, TrainConfig
@@ -251,6 +261,10 @@ class Reference:
     def load_agent(self, path: Path) -> ReferenceAgent:
         """Rebuilt from the checkpoint's config, then filled."""
         stored = checkpoint.read(path)
+        if not path.with_suffix(".spaces.json").exists():  # the trainer's
+            agent, env = evaluation.load_agent(stored, device="cpu")
+            env.close()
+            return ReferenceAgent(agent, stored.config)
         observations, actions = json.loads(path.with_suffix(".spaces.json").read_text())
         observation_space = gym.spaces.Dict({key: _box(shape, dtype) for key, (shape, dtype) in observations.items()})
         agent = _agent(stored.config, observation_space, gym.spaces.Box(-1, 1, actions, np.float32))
@@ -320,6 +334,41 @@ class Reference:
         agent.learn(options.total_steps, log_interval=None)  # type: ignore[arg-type]
         torch.set_num_threads(threads)
         return lambda observation: agent.predict(dict(observation), deterministic=True)[0]
+
+    def train(self, options: TrainOptions, folder: Path, *, resume: Path | None = None) -> TrainingRun:
+        """The trainer, with standardised vectors and two environments."""
+        n_envs = 2
+        config = dataclasses.replace(
+            CHAPTER,
+            env=options.env_id,
+            seed=options.seed,
+            n_envs=n_envs,
+            total_steps=options.total_steps,
+            learning_starts=options.learning_starts,
+            gradient_steps=round(options.update_to_data * n_envs),
+            checkpoint_freq=options.checkpoint_freq,
+            image_size=options.image_size,
+            camera=options.camera,  # type: ignore[arg-type]
+            standardize=True,
+            net_arch=(64, 64),
+            learning_rate=1e-3,
+            batch_size=16,
+            buffer_size=200,
+            device="cpu",
+            resume=str(resume) if resume else None,
+            log_dir=str(folder / "runs"),
+            checkpoints_dir=str(folder / "checkpoints"),
+        )
+        result = training.train(config)
+        checkpoints = {checkpoint.read(path).step: path for path in result.paths.existing()}
+        return TrainingRun(
+            checkpoints=checkpoints, updates=result.agent._n_updates, agent=ReferenceAgent(result.agent, config)
+        )
+
+    def evaluate(self, checkpoint: Path, *, n_episodes: int, seed: int) -> float:
+        """``visual-her evaluate``."""
+        result = evaluation.evaluate(checkpoint, n_episodes=n_episodes, seed=seed, device="cpu")
+        return float(result["metrics"]["success_rate"])
 
 
 IMPLEMENTATION = Reference()

@@ -40,11 +40,11 @@ class RunPaths:
     @classmethod
     def of(cls, config: TrainConfig) -> RunPaths:
         """The paths of ``config``."""
-        name = tag(config)
+        name, task = tag(config), config.env.replace(":", "-").replace("/", "-")
         return cls(
-            run_dir=Path(config.log_dir) / name / config.env / f"seed{config.seed}",
+            run_dir=Path(config.log_dir) / name / task / f"seed{config.seed}",
             checkpoints_dir=Path(config.checkpoints_dir),
-            stem=f"{name}_{config.env}_seed{config.seed}",
+            stem=f"{name}_{task}_seed{config.seed}",
         )
 
     @property
@@ -78,6 +78,7 @@ class TrainResult:
         finished: whether that is the target total.
         seconds: time of this session's training.
         paths: the run's files.
+        agent: as it is in memory.
     """
 
     checkpoint: Path
@@ -85,6 +86,7 @@ class TrainResult:
     finished: bool
     seconds: float
     paths: RunPaths
+    agent: PixelSAC
 
 
 def train(config: TrainConfig) -> TrainResult:
@@ -167,7 +169,8 @@ class _Run:
         finished = agent.num_timesteps >= config.total_steps
         self._write(self.paths.final if finished else self.paths.at(agent.num_timesteps))
         assert self.written is not None
-        return TrainResult(self.written, agent.num_timesteps, finished, time.monotonic() - self.started, self.paths)
+        seconds = time.monotonic() - self.started
+        return TrainResult(self.written, agent.num_timesteps, finished, seconds, self.paths, agent)
 
     def _learn_until(self, stop: int, callback: BaseCallback) -> None:
         slice_steps = stop - self.agent.num_timesteps

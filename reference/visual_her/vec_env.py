@@ -25,18 +25,28 @@ TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4
 def make_task(env_id: str) -> gym.Env[Any, Any]:
     """The bare task with sparse reward and its time limit, without a camera.
 
+    Args:
+        env_id: one of ``TASKS``, or ``module:Name-v0`` for a goal-conditioned task of one's own, which gymnasium finds
+            by importing ``module``.
+
     Raises:
-        UsageError: the name is not one of ``TASKS``.
+        UsageError: there is no such task, or it has no goals.
     """
-    if env_id not in TASKS:
+    if ":" not in env_id and env_id not in TASKS:
         near = difflib.get_close_matches(env_id, TASKS, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"the env {env_id!r} is unknown: {hint}Choose one of {', '.join(TASKS)}.")
+        raise UsageError(f"the env {env_id!r} is unknown: {hint}Choose one of {', '.join(TASKS)}, or module:Name-v0.")
     with contextlib.redirect_stderr(io.StringIO()):  # a notice about hand environments that we do not use
         import gymnasium_robotics
 
         gym.register_envs(gymnasium_robotics)
-        return gym.make(env_id)
+        try:
+            task = gym.make(env_id)
+        except (gym.error.Error, ImportError) as error:
+            raise UsageError(f"the env {env_id!r} cannot be made ({error}): check module and name.") from error
+    if not hasattr(task.unwrapped, "compute_reward"):
+        raise UsageError(f"the env {env_id!r} has no compute_reward, which HER needs: choose a goal-conditioned task.")
+    return task
 
 
 def make_env(config: TrainConfig) -> gym.Env[Any, Any]:

@@ -43,6 +43,8 @@ class Capability(StrEnum):
     """The wrapper draws MuJoCo tasks with the cameras ``default`` and ``table`` and a marker that can be hidden."""
     LEARNING = "learning"
     """``learn`` trains an agent from scratch."""
+    TRAINING = "training"
+    """``train`` and ``evaluate``: whole runs with checkpoints that can be resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,31 @@ class LearnOptions:
     hindsight: bool = True
     train_encoder: bool = True
     image_size: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """One training run.
+
+    Attributes:
+        env_id: gymnasium's name of the task, in the form ``module:Name-v0``, which ``gymnasium.make`` takes.
+        total_steps: env steps to reach in total, also by a run that is resumed.
+        learning_starts: env steps before the first update.
+        update_to_data: updates of each loss an env step, at least 0.5; the number of environments is free, up to 4.
+        checkpoint_freq: env steps between checkpoints.
+        seed: of everything.
+        image_size: side of the pixels.
+        camera: ``default``, or ``table`` where ``Capability.MUJOCO_CAMERA`` is claimed.
+    """
+
+    env_id: str
+    total_steps: int
+    learning_starts: int
+    update_to_data: float
+    checkpoint_freq: int
+    seed: int
+    image_size: int
+    camera: str = "default"
 
 
 class EncoderProbe(Protocol):
@@ -166,6 +193,21 @@ class ReplayProbe(Protocol):
         """Reads what another buffer of the same make wrote."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """What a training run left.
+
+    Attributes:
+        checkpoints: env steps -> a file that ``load_agent`` reads, those of earlier sessions of the run included.
+        updates: critic updates in all, those of earlier sessions included.
+        agent: the trained agent as it is in memory.
+    """
+
+    checkpoints: Mapping[int, Path]
+    updates: int
+    agent: AgentProbe
+
+
 class Implementation(Protocol):
     """An implementation of visual HER.
 
@@ -219,7 +261,7 @@ class Implementation(Protocol):
         """An untrained agent with the routing it claims."""
 
     def load_agent(self, path: Path) -> AgentProbe:
-        """The agent that ``AgentProbe.save`` wrote."""
+        """The agent that ``AgentProbe.save`` or ``train`` wrote."""
 
     def make_replay(
         self,
@@ -244,3 +286,12 @@ class Implementation(Protocol):
 
         ``make_env`` makes wrapped environments with both goals in their observations, with a time limit.
         """
+
+    def train(self, options: TrainOptions, folder: Path, *, resume: Path | None = None) -> TrainingRun:
+        """Trains, with whatever normalisation of inputs it has, and leaves its files in ``folder``.
+
+        With ``resume``, one of its own checkpoints, it goes on from there.
+        """
+
+    def evaluate(self, checkpoint: Path, *, n_episodes: int, seed: int) -> float:
+        """The success rate of the deterministic policy on new episodes of the task that it was trained on."""

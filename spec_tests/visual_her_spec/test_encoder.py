@@ -52,7 +52,9 @@ def test_keypoints_stay_in_range(impl: Implementation, height: int, width: int, 
     keypoints = impl.make_encoder(fetch_space(16, 1)).keypoints(feature_map)
     assert keypoints.shape == (2, 3, 2), f"keypoints are {keypoints.shape}, not (batch, channels, 2)"
     assert np.isfinite(keypoints).all(), "keypoints of a finite map are not finite: subtract the maximum before exp"
-    assert np.abs(keypoints).max() <= 1, f"a keypoint lies at {np.abs(keypoints).max()}, outside of [-1, 1]"
+    assert np.abs(keypoints).max() <= 1, (
+        f"a keypoint lies at {np.abs(keypoints).max()}, outside of [-1, 1]: weigh the grid by weights that sum to 1"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- pixels
@@ -242,8 +244,8 @@ def test_translation_by_one_cell(impl: Implementation, data: st.DataObject, heig
     for axis, name, moved, size in ((0, "x", keypoint(0, 1), width), (1, "y", keypoint(1, 0), height)):
         step, aside = float((moved - start)[axis]), float((moved - start)[1 - axis])
         assert min(abs(step - 2 / (size - 1)), abs(step - 2 / size)) < 2e-3, (
-            f"a blob moved by one of {size} cells along {name} moves its keypoint by {step:.4f}: a step is "
-            f"{2 / (size - 1):.4f}, the grid's 2 over cells - 1"
+            f"a blob moved by one of {size} cells along {name} moves its keypoint by {step:.4f} instead of one step of "
+            f"the grid, {2 / (size - 1):.4f}: sum over an evenly spaced grid from -1 to 1, in float32"
         )
         assert abs(aside) < 1e-4, (
             f"a blob moved along {name} moves its keypoint by {aside:.3g} on the other axis, not by 0"

@@ -73,7 +73,10 @@ def test_critic_step_moves_the_encoder(impl: Implementation) -> None:
 def test_critic_step_moves_the_critics(impl: Implementation) -> None:
     before, after = _critic_steps(make_agent(impl))
     frozen = still(before, after, "critic")
-    assert not frozen, f"critic steps left {listed(frozen)} critic parameters where they were: optimise all critics"
+    assert not frozen, (
+        f"critic steps left {listed(frozen)} critic parameters where they were: give every critic a loss, and put all "
+        "of them into the optimizer"
+    )
 
 
 @requirement(

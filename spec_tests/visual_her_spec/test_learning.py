@@ -96,7 +96,7 @@ def test_learning_from_pixels_alone_succeeds(success_rate: SuccessRate) -> None:
     rate = success_rate("sight")
     assert rate >= SUCCESS, (
         f"the policy reaches {rate:.0%} of its goals from pixels, not {SUCCESS:.0%}: if GRD, HER and TRN pass, look at "
-        "what learn makes of its options"
+        "the loop that joins their steps, and at what learn makes of its options"
     )
 
 

@@ -144,16 +144,18 @@ def test_observations_are_in_the_space(impl: Implementation, frame_stack: int, s
         assert_in_space(observation, env.observation_space)
 
 
-def assert_in_space(observation: Observations, space: Any) -> None:
+def assert_in_space(observation: Observations, space: Any, task: str = "the task") -> None:
     """Shapes, dtypes and bounds, key by key."""
     for key, box in space.spaces.items():
         value = observation[key]
         found = (value.shape, value.dtype)
         assert found == (box.shape, box.dtype), (
-            f"{key} is {found[0]} {found[1]} where the observation space says {box.shape} {box.dtype}: make them agree"
+            f"{key} of {task} is {found[0]} {found[1]} where the observation space says {box.shape} {box.dtype}: "
+            "make them agree"
         )
         assert box.contains(value), (
-            f"{key} leaves the bounds of its space: it reaches from {value.min()} to {value.max()}"
+            f"{key} of {task} leaves the bounds of its space, it reaches from {value.min():.3g} to {value.max():.3g}: "
+            "take the bounds from the task"
         )
 
 
@@ -543,7 +545,7 @@ def resize(picture: Array) -> Array:
 def test_all_fetch_tasks_are_observed(impl: Implementation, name: str) -> None:
     with closing(impl.make_env(fetch_task(name))) as env:
         for observation in begin(env, 2):
-            assert_in_space(observation, env.observation_space)
+            assert_in_space(observation, env.observation_space, name)
             contrast = observation["pixels"].std()
             assert contrast > 10, (
                 f"the picture of {name} is empty, its pixels spread by {contrast:.1f}: check the renderer"

@@ -66,7 +66,7 @@ def test_outputs_come_back(impl: Implementation, tmp_path: Path) -> None:
 def test_parameters_come_back(impl: Implementation, tmp_path: Path) -> None:
     agent, path = _saved(impl, tmp_path)
     name, change = largest_change(agent.parameters(), impl.load_agent(path).parameters(), "encoder", "actor", "critic")
-    assert change == 0, f"{name} comes back up to {change:.1g} off: save it in full precision"
+    assert change == 0, f"{name} comes back up to {change:.1g} off: save it, and in full precision"
 
 
 @requirement(
