@@ -125,7 +125,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch, command: Command) -> Callable[[str],
 
     def record(config: TrainConfig) -> TrainResult:
         trained.append(config)
-        return TrainResult(Path("a.zip"), config.total_steps, True, 1.0, None)  # type: ignore[arg-type]
+        return TrainResult(Path("a.zip"), config.total_steps, True, 1.0, None, None)  # type: ignore[arg-type]
 
     monkeypatch.setattr("visual_her.training.train", record)
 

@@ -14,6 +14,7 @@ from visual_her_spec.document import document, import_requirements
 
 SOURCES = sorted(Path(visual_her_spec.__path__[0]).glob("*.py"))
 SPEC = Path(__file__).parents[2] / "SPEC.md"
+THROUGH_FIXTURES = {"success_rate", "trained", "resumed"}  # each takes impl
 
 import_requirements()
 
@@ -38,8 +39,7 @@ def test_every_test_checks_one_requirement_of_any_implementation(source: Path) -
     for name, test in tests.items():
         marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "requirement"]
         assert len(marks) == 1, f"{name} carries {len(marks)} requirements, not one"
-        through_fixture = {"success_rate"} if source.name == "test_learning.py" else set()
-        assert {"impl", *through_fixture} & set(inspect.signature(test).parameters), f"{name} does not take impl"
+        assert {"impl", *THROUGH_FIXTURES} & set(inspect.signature(test).parameters), f"{name} does not take impl"
     assert not [name for name in vars(module) if name.startswith("Test")], "tests are functions: nobody subclasses them"
 
 

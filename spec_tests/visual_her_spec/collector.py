@@ -155,7 +155,7 @@ class Collector:
         if found is None:
             raise AssertionError(
                 f"a transition was sampled that starts at {name(instant)}, where none was ever added: "
-                "draw only slots that hold the start of a transition"
+                "draw only slots that hold the start of a transition, and store no step that only resets an env"
             )
         return found
 
@@ -261,7 +261,9 @@ def assert_outcomes(
     for row, instant in enumerate(sampled_instants(batch)):
         expected = np.asarray(getattr(collector.transition(instant), field), np.float64)
         close = np.allclose(sampled[row], expected, rtol=1e-6)
-        assert close, f"{field} of the transition at {name(instant)} is {sampled[row]}, not {expected}: {advice}"
+        taken = collector.actions.get(np.asarray(sampled[row], np.float32).tobytes()) if field == "action" else None
+        found = f"the one of {name(taken)}" if taken else f"{sampled[row]}, not {expected}"
+        assert close, f"{field} of the transition at {name(instant)} is {found}: {advice}"
 
 
 def assert_exact(collector: Collector, batch: Batch, advice: str) -> None:

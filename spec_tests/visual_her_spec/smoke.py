@@ -17,6 +17,11 @@ from visual_her_spec.fake_env import FakeEnv, compute_reward
 from visual_her_spec.protocol import Capability, Implementation
 
 ROLES = {"encoder", "actor", "critic"}
+CLAIMED_METHODS = {
+    Capability.RANDOM_SHIFT: ("random_shift",),
+    Capability.LEARNING: ("learn",),
+    Capability.TRAINING: ("train", "evaluate"),
+}
 
 
 class AdapterError(Exception):
@@ -35,6 +40,12 @@ def check_adapter(impl: Implementation, areas: Iterable[str] = ()) -> None:
     unknown = [claim for claim in impl.capabilities if claim not in set(Capability)]
     if unknown:
         raise AdapterError(f"capability {unknown[0]!r} is unknown: choose from visual_her_spec.protocol.Capability.")
+    for claim, methods in CLAIMED_METHODS.items():
+        missing = [method for method in methods if claim in impl.capabilities and not hasattr(impl, method)]
+        if missing:
+            raise AdapterError(
+                f"{type(impl).__name__} claims {claim!r} but has no method {missing[0]!r}: see protocol.Implementation."
+            )
     chosen = set(areas) or {"OBS", "ENC", "GRD", "RPL"}
     for check, needed_by in (
         (_env, {"OBS"}),

@@ -142,13 +142,16 @@ def test_critic_steps_learn(impl: Implementation) -> None:
     def error() -> float:
         return float(((agent.q_values(batch.observations, batch.actions) - batch.rewards[:, None]) ** 2).mean())
 
-    before = error()
-    for _ in range(40):
+    before, of_the_mean = error(), float(batch.rewards.var())
+    for step in range(200):
         agent.update_critic(batch)
+        if step % 20 == 19 and error() < 0.9 * min(before, of_the_mean):
+            break
     after = error()
-    assert after < 0.9 * before, (
-        f"40 critic steps on one batch took the squared TD error from {before:.3g} to {after:.3g}: minimise the "
-        "squared distance of each critic from the TD target"
+    assert after < 0.9 * min(before, of_the_mean), (
+        f"{step + 1} critic steps on one batch took the squared TD error from {before:.3g} to {after:.3g}, where the "
+        f"batch's mean target alone leaves {of_the_mean:.3g}: minimise the squared distance of each Q-value from its "
+        "own transition's target, both of one shape"
     )
 
 
