@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import pytest
 from visual_her_spec.conformance import check_implementation
+from visual_her_spec.protocol import Implementation
 from visual_her_spec.report import Verdict
 
-from alternatives import stock_sb3
+from alternatives import drqv2_shaped, from_scratch, stock_sb3
 
 
-def test_stock_sac_with_separate_extractors_conforms_to_the_core() -> None:
-    report = check_implementation(stock_sb3.SEPARATE, profile="core")
+@pytest.mark.parametrize(
+    ("implementation", "not_claimed"),
+    [
+        (from_scratch.IMPLEMENTATION, "mujoco-camera"),
+        (drqv2_shaped.IMPLEMENTATION, "target-encoder"),
+        (stock_sb3.SEPARATE, "critic-encoder"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_right_implementation_conforms_to_the_core(implementation: Implementation, not_claimed: str) -> None:
+    report = check_implementation(implementation, profile="core")
     assert report.verdict is Verdict.CONFORMANT, report.terminal()
-    assert "critic-encoder" in report.headline(), "what is not claimed is said by name"
+    assert not_claimed in report.headline(), "what is not claimed is said by name"
+
+
+def test_an_implementation_without_sb3_learns_from_pixels() -> None:
+    report = check_implementation(from_scratch.IMPLEMENTATION, areas=["LRN"])
+    assert report.verdict is Verdict.CONFORMANT, report.terminal()
 
 
 def test_stock_sac_with_a_shared_extractor_fails_because_the_actor_trains_the_encoder() -> None:

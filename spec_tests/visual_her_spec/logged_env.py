@@ -53,6 +53,14 @@ class RunEnv(FakeEnv):
         success = (self.episode % 3, self.steps) in {(0, EPISODE_LENGTH // 2), (1, EPISODE_LENGTH)}
         return vectors, reward, terminated, truncated, {"is_success": success}
 
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
+        """Logs at which step of its episode each of the achieved goals was achieved."""
+        if folder := os.environ.get(LOG):
+            steps = np.atleast_2d(achieved_goal)[:, 0].astype(int).tolist()
+            with open(Path(folder) / f"{os.getpid()}-{id(self)}.outcomes", "a") as file:
+                file.write(json.dumps(steps) + "\n")
+        return super().compute_reward(achieved_goal, desired_goal, info)
+
 
 class Logged(gym.Wrapper[Any, Any, Any, Any]):
     """Appends each reset and step to a file of its own."""
@@ -81,6 +89,12 @@ def read_log(folder: Path) -> list[list[Event]]:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         logs.append([Event(seed, action and tuple(action), success) for seed, action, success in lines])
     return [log for log in logs if any(event.action for event in log)]
+
+
+def read_outcomes(folder: Path) -> list[int]:
+    """The steps of all goals that ``compute_reward`` was given as achieved."""
+    files = sorted(folder.glob("*.outcomes"))
+    return [step for path in files for line in path.read_text().splitlines() for step in json.loads(line)]
 
 
 def complete_episodes(log: list[Event]) -> list[list[Event]]:

@@ -131,7 +131,7 @@ def test_actor_reads_the_critics_encoder(impl: Implementation) -> None:
 
 @requirement(
     "GRD-007",
-    "Repeated critic steps on one batch MUST bring the critics nearer to the TD target.",
+    "Repeated critic steps on one batch MUST bring the critics nearer to each TD target than the mean target is.",
     reason="a wrong sign or a loss against something else moves parameters, too",
     source=ROUTING,
 )

@@ -13,7 +13,7 @@ import pytest
 
 from visual_her_spec.batches import largest_change
 from visual_her_spec.catalogue import Profile, requirement
-from visual_her_spec.logged_env import ID, LOG, MUJOCO_ID, SIZE, Event, complete_episodes, read_log
+from visual_her_spec.logged_env import ID, LOG, MUJOCO_ID, SIZE, Event, complete_episodes, read_log, read_outcomes
 from visual_her_spec.protocol import Capability, Implementation, TrainingRun, TrainOptions
 
 OPTIONS = TrainOptions(
@@ -134,6 +134,23 @@ def test_checkpoint_cadence(trained: Trained) -> None:
             f"there is no checkpoint of step {due}, only of {', '.join(map(str, written))}: write one every "
             f"{OPTIONS.checkpoint_freq} env steps"
         )
+
+
+@requirement(
+    "TRN-023",
+    "A reset MUST NOT be stored as a step: no sampled transition leads to an episode's first observation.",
+    reason="under next-step autoreset the step after a done ignores its action, and its reward of 0 looks like success",
+    source="Gymnasium, vector environments, AutoresetMode.NEXT_STEP",
+    capability=Capability.TRAINING,
+)
+def test_reset_is_no_step(trained: Trained) -> None:
+    outcomes = read_outcomes(trained.folder / f"log{OPTIONS.total_steps}")
+    assert outcomes, "compute_reward was never called in training: recompute the rewards of relabelled transitions"
+    resets = outcomes.count(0) / len(outcomes)
+    assert resets == 0, (
+        f"{resets:.1%} of the relabelled transitions lead to a goal that was achieved at a reset: store no transition "
+        "for a step with which a vector env only resets (next-step autoreset)"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- resume

@@ -1,0 +1,15 @@
+"""Stacks are sampled as floats, four times as many bytes on their way to the GPU."""
+
+from visual_her import replay
+from visual_her.conformance import IMPLEMENTATION as IMPLEMENTATION
+
+CAUGHT_BY = {"RPL-001": "keep them uint8"}
+MAY_ALSO_FAIL = ()
+
+
+def _stacks(self, envs, slots):
+    return tuple(pixels.float() for pixels in right(self, envs, slots))
+
+
+right = replay.HerFrameBuffer._stacks
+replay.HerFrameBuffer._stacks = _stacks
