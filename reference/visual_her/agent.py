@@ -67,6 +67,8 @@ def build_agent(
             "drq_pad": config.drq_pad if config.uses_drq else 0,
         },
         policy_kwargs=policy_kwargs,
+        random_actions=config.random_actions,
+        target_bounds=(-1 / (1 - config.gamma), 0.0) if config.clip_targets else None,
         device=config.device,
         seed=config.seed,
     )

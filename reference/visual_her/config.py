@@ -84,6 +84,10 @@ class TrainConfig:
     """Polyak coefficient of the target critic."""
     ent_coef: float = 0.05
     """Fixed entropy coefficient."""
+    clip_targets: bool = False
+    """TD targets clipped to [-1 / (1 - gamma), 0], the returns that a reward of -1 or 0 can have (HER, appendix A)."""
+    random_actions: float = 0.0
+    """Fraction of uniformly random actions while collecting, beside the policy's own noise (HER, appendix A)."""
     gradient_steps: int = 1
     """Updates per vectorised step: 1 with 4 envs is an update-to-data ratio of 0.25."""
     learning_starts: int = 1_000
@@ -145,6 +149,24 @@ RUN_FIELDS = frozenset(
 
 CHAPTER = TrainConfig(critic_encoder=True, drq=False, buffer_size=500_000, her_n_sampled_goal=8, total_steps=5_000_000)
 
+FAST_STATE = TrainConfig(
+    full_state=True,
+    standardize=True,
+    n_envs=8,
+    gradient_steps=2,
+    net_arch=(256, 256, 256),
+    learning_rate=1e-3,
+    tau=0.02,
+    ent_coef=0.02,
+    clip_targets=True,
+    random_actions=0.1,
+    learning_starts=4_000,
+    buffer_size=250_000,
+    total_steps=250_000,
+    checkpoint_freq=50_000,
+    torch_threads=1,
+)
+
 RECIPES: dict[str, tuple[str, TrainConfig]] = {
     "chapter": ("the chapter's recipe: 95-98 % at 3.5-4.4 M steps there", CHAPTER),
     "step0": ("step 1 with NatureCNN: flat there", TrainConfig(encoder="nature", total_steps=2_000_000)),
@@ -161,6 +183,11 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             her_n_sampled_goal=4,
             total_steps=2_000_000,
         ),
+    ),
+    "fast-state": ("the ceiling: the 25-D state, on one CPU core", FAST_STATE),
+    "blind": (
+        "control: fast-state without the state, 10-D proprioception and both goals",
+        dataclasses.replace(FAST_STATE, full_state=False, pixels=False),
     ),
     "demo": (
         "FetchReach from pixels in minutes on 2 CPU cores, through the same code",
@@ -230,7 +257,8 @@ _SUFFIXES = {
     "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}", "image_size": "px{}",
     "render_size": "render{}", "num_filters": "filters{}", "net_arch": "net{}", "drq_pad": "pad{}",
     "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
-    "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "gradient_steps": "grad{}",
+    "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "clip_targets": "clip",
+    "random_actions": "eps{}", "gradient_steps": "grad{}",
     "learning_starts": "starts{}",
 }  # fmt: skip
 
@@ -262,7 +290,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
         ),
         *(
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
-            for n in ("gamma", "tau")
+            for n in ("gamma", "tau", "random_actions")
         ),
         (config.seed >= 2**32, f"{flag('seed')} is too large: use at most {2**32 - 1}."),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
@@ -316,6 +344,10 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         (
             config.drq_pad != CHAPTER.drq_pad and not config.drq,
             f"--drq-pad {config.drq_pad} does nothing with --no-drq: drop one of the two.",
+        ),
+        (
+            config.clip_targets and config.gamma == 1,
+            "--clip-targets needs --gamma below 1: without a discount returns have no bound.",
         ),
         (
             nature and not config.spatial_softmax,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
@@ -21,6 +22,10 @@ class PixelSAC(SAC):
     Works with ``DrQv2SACPolicy`` and, as controls, with SB3's own policies. Encoder passes an update: one with
     gradient on the observations, one online and one target pass without gradient on the next observations.
 
+    Args:
+        random_actions: fraction of uniformly random actions in collection, beside the policy's own noise.
+        target_bounds: TD targets are clipped to this range; ``None`` leaves them.
+
     Attributes:
         updates_from: no update before this number of env steps. A run that is resumed without its buffer moves it;
             moving ``learning_starts`` instead would make SB3 act at random until then.
@@ -28,8 +33,15 @@ class PixelSAC(SAC):
 
     updates_from: int
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        random_actions: float = 0.0,
+        target_bounds: tuple[float, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.random_actions, self.target_bounds = random_actions, target_bounds
         self.updates_from = self.learning_starts
         self._losses: dict[str, list[torch.Tensor]] = {}
 
@@ -92,7 +104,19 @@ class PixelSAC(SAC):
         inputs = torch.cat([features, actions], dim=1)
         values = torch.cat([q_network(inputs) for q_network in self.critic_target.q_networks], dim=1)
         soft_value = values.amin(dim=1, keepdim=True) - self._alpha() * log_prob[:, None]
-        return batch.rewards + (1 - batch.dones) * self.gamma * soft_value
+        target = batch.rewards + (1 - batch.dones) * self.gamma * soft_value
+        return target if self.target_bounds is None else target.clamp(*self.target_bounds)
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """SB3's, and for a fraction of the environments a uniformly random action instead (HER, section 4.2)."""
+        action, buffer_action = super()._sample_action(learning_starts, action_noise, n_envs)
+        rng = self.action_space.np_random
+        for env in np.flatnonzero(rng.random(n_envs) < self.random_actions) if self.random_actions else ():
+            buffer_action[env] = rng.uniform(-1, 1, buffer_action.shape[1:])
+            action[env] = self.policy.unscale_action(buffer_action[env])
+        return action, buffer_action
 
     def _fit_standardization(self) -> None:
         """Sets the vectors' statistics before the first update, from the warm-up episodes; the goals share theirs."""
