@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_mutant_is_caught_by_what_it_names_and_nothing_else(name: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT.parent / "reference")]),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-m", "mutants.examine", name]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -124,6 +124,8 @@ class Report:
         unclaimed = sorted({r.message for r in self.results if r.outcome is Outcome.NOT_CLAIMED})
         learning = "learning test included" if self.learning else "learning test not run (--learning)"
         claims = f"; not claimed: {', '.join(unclaimed)}" if unclaimed else ""
+        known = [result.id for result in self.results if result.outcome is Outcome.KNOWN]
+        claims = (f" but for known failures of {', '.join(known)}" if known else "") + claims
         return f"{self.verdict} {passed}/{len(binding)} MUST, profile {self.header['profile']}, {learning}{claims}"
 
     def terminal(self) -> str:

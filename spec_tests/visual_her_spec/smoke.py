@@ -44,7 +44,7 @@ def check_adapter(impl: Implementation, areas: Iterable[str] = ()) -> None:
         missing = [method for method in methods if claim in impl.capabilities and not hasattr(impl, method)]
         if missing:
             raise AdapterError(
-                f"{type(impl).__name__} claims {claim!r} but has no method {missing[0]!r}: see protocol.Implementation."
+                f"{type(impl).__name__} claims '{claim}' but has no method {missing[0]!r}: see protocol.Implementation."
             )
     chosen = set(areas) or {"OBS", "ENC", "GRD", "RPL"}
     for check, needed_by in (
