@@ -7,13 +7,12 @@ import tempfile
 from pathlib import Path
 
 import gymnasium as gym
-import psutil
 import torch
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
+from visual_her.memory import available_memory, buffer_bytes
 from visual_her.rendering import RenderingUnavailableError, probe_gl_renderer
-from visual_her.replay import buffer_bytes
 
 # Sizes of the chapter's memory table, and its advice for each: section 9.13.
 CHAPTER_BUFFER_SIZES = (500_000, 300_000, 200_000, 100_000, 50_000)
@@ -33,11 +32,21 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     Raises:
         UsageError: it does not fit into the memory that is available now.
     """
+    frame_bytes = _compressed_frame_bytes(config, observation_space)
 
     def needed(size: int) -> int:
-        return buffer_bytes(size, observation_space, action_dim, n_envs=config.n_envs, episode_length=episode_length)
+        return buffer_bytes(
+            size,
+            observation_space,
+            action_dim,
+            n_envs=config.n_envs,
+            episode_length=episode_length,
+            frame_bytes=frame_bytes,
+        )
 
-    on_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    on_gpu = frame_bytes is None and (
+        config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    )
     available = available_memory() - TRAINER_BYTES - config.n_envs * WORKER_BYTES
     if on_gpu:
         available = int(torch.cuda.mem_get_info()[0]) - 3_000_000_000
@@ -49,12 +58,24 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     while largest > 0 and needed(largest) > available:
         largest -= least
     advice = f"use --buffer-size {largest} or less" if largest >= least else "free some memory"
+    if config.uses_pixels and frame_bytes is None:
+        advice += ", or --storage compressed"
     where = "on the GPU" if on_gpu else "in memory beside the trainer and its workers"
     raise UsageError(
         f"a buffer of {config.buffer_size:,} transitions needs {needed(config.buffer_size) / 1e9:.1f} GB and "
         f"{max(0, available) / 1e9:.1f} GB are available {where}: {advice}.",
         details=memory_table(per_transition),
     )
+
+
+def _compressed_frame_bytes(config: TrainConfig, observation_space: gym.spaces.Dict) -> int | None:
+    """Bytes claimed for each frame where frames are compressed, with their bookkeeping; else ``None``."""
+    if config.storage == "raw" or not config.uses_pixels:
+        return None
+    from visual_her.compressed_frames import BOOKKEEPING_BYTES, claimed_frame_bytes
+
+    shape = (3, *observation_space["pixels"].shape[1:])  # type: ignore[index]
+    return claimed_frame_bytes(shape, config.camera) + BOOKKEEPING_BYTES
 
 
 def memory_table(bytes_per_transition: float) -> str:
@@ -64,20 +85,6 @@ def memory_table(bytes_per_transition: float) -> str:
         sb3, ours = size * SB3_BYTES_PER_TRANSITION / 1e9, size * bytes_per_transition / 1e9
         rows.append(f"{size:>13,}  {sb3:>17.1f} GB  {ours:>11.1f} GB")
     return "\n".join(rows)
-
-
-def available_memory() -> int:
-    """Bytes that can still be had: the machine's, or what a container's limit leaves."""
-    available = int(psutil.virtual_memory().available)
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            available = min(available, int(Path(limit).read_text()) - int(Path(used).read_text()))
-        except (OSError, ValueError):
-            continue  # no such cgroup, or "max"
-    return available
 
 
 def check_renderer() -> str:

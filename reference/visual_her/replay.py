@@ -1,7 +1,8 @@
 """HerFrameBuffer: a replay buffer that stores every camera frame once and relabels goals when it is sampled.
 
 Memory. SB3's buffer stores two 4-frame stacks a transition, 169 KB. Here a *slot* holds what one instant adds: the
-newest frame and the vectors. An episode of T transitions takes T + 1 slots, so a transition costs about 21.7 KB.
+newest frame and the vectors. An episode of T transitions takes T + 1 slots, so a transition costs about 21.7 KB, and
+3.3 KB with ``storage="compressed"``.
 
 Time. Slots are numbered from 0 without end, separately for each env; slot s lies at s modulo the ring's length. All
 complete episodes of an env that are still whole lie between ``_tail`` and ``_complete``, so a uniform draw needs no
@@ -10,7 +11,6 @@ scan: draw a slot in this range, and again if it is the final observation of an 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +22,8 @@ from stable_baselines3.common.buffers import BaseBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 
 from visual_her.augmentation import RandomShift
+from visual_her.frames import FrameStore, Storage, frame_store
+from visual_her.memory import slots_of
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -45,11 +47,13 @@ class HerFrameBuffer(BaseBuffer):
         episode_length: steps of the shortest episode expected; shorter ones only mean less capacity.
         frame_channels: channels of one frame; the stack's depth follows from it.
         drq_pad: DrQ's random shift in pixels, drawn independently for observation and next observation; 0 is off.
-        frame_device: where frames are stored; ``device`` if ``None``.
+        frame_device: where frames are stored; if ``None``, ``device``, and host memory where they are compressed.
+        storage: ``raw``, or ``compressed``, without loss: see ``compressed_frames``.
+        frame_bytes: to claim for a compressed frame; a seventh of a raw one if ``None``. The claim grows if it has to.
         seed: of the draws; taken from NumPy's global state, which SB3 seeds, if ``None``.
 
     Raises:
-        ValueError: the buffer cannot hold one episode of each env, or the space is not as above.
+        ValueError: the buffer cannot hold one episode of each env, or an argument is not as above.
         MemoryError: the frames do not fit into memory; raised here, not hours into a run.
     """
 
@@ -69,33 +73,36 @@ class HerFrameBuffer(BaseBuffer):
         drq_pad: int = 0,
         frame_device: torch.device | str | None = None,
         seed: int | None = None,
+        storage: Storage = "raw",
+        frame_bytes: int | None = None,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs)
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
         self.n_sampled_goal = n_sampled_goal
-        self.slots = _slots(buffer_size, n_envs, episode_length)
+        self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
         self.rng = np.random.default_rng(seed)
         self._shift = RandomShift(drq_pad, torch.Generator().manual_seed(seed)) if drq_pad else None
 
-        self._frames: torch.Tensor | None = None
+        self._frames: FrameStore | None = None
         if "pixels" in observation_space.spaces:
             channels, height, width = observation_space["pixels"].shape  # type: ignore[misc]
             self.frame_stack = channels // frame_channels
-            shape = (n_envs * self.slots, frame_channels, height, width)
-            self._frames = _claim(shape, torch.device(frame_device or self.device))
-        self._vectors = {
-            key: np.zeros((n_envs, self.slots, *space.shape), space.dtype)  # type: ignore[misc]
+            self._frame_channels, shape = frame_channels, (frame_channels, height, width)
+            where = frame_device or (self.device if storage == "raw" else "cpu")
+            self._frames = frame_store(storage, n_envs, self.slots, shape, torch.device(where), frame_bytes)
+        self._vectors = {  # full(), unlike zeros(), touches every page
+            key: np.full((n_envs, self.slots, *space.shape), 0, space.dtype)  # type: ignore[misc]
             for key, space in observation_space.spaces.items()
             if key != "pixels"
         }
-        self._actions = np.zeros((n_envs, self.slots, self.action_dim), np.float32)
-        self._rewards = np.zeros((n_envs, self.slots), np.float32)
-        self._terminated = np.zeros((n_envs, self.slots), np.bool_)
-        self._episode_start = np.zeros((n_envs, self.slots), np.int64)  # of a complete episode's slots
-        self._episode_final = np.zeros((n_envs, self.slots), np.int64)
+        self._actions = np.full((n_envs, self.slots, self.action_dim), 0, np.float32)
+        self._rewards = np.full((n_envs, self.slots), 0, np.float32)
+        self._terminated = np.full((n_envs, self.slots), False, np.bool_)
+        self._episode_start = np.full((n_envs, self.slots), 0, np.int64)  # of a complete episode's slots
+        self._episode_final = np.full((n_envs, self.slots), 0, np.int64)
         self.reset()
 
     def reset(self) -> None:
@@ -114,7 +121,7 @@ class HerFrameBuffer(BaseBuffer):
     def nbytes(self) -> int:
         """Bytes claimed, frames and everything else."""
         arrays = (*self._vectors.values(), self._actions, self._rewards, self._terminated)
-        frames = 0 if self._frames is None else self._frames.numel()
+        frames = 0 if self._frames is None else self._frames.nbytes
         return frames + sum(a.nbytes for a in arrays) + self._episode_start.nbytes + self._episode_final.nbytes
 
     # ------------------------------------------------------------------ adding
@@ -168,9 +175,9 @@ class HerFrameBuffer(BaseBuffer):
             for key, vectors in self._vectors.items()
         ):
             return False
-        if self._frames is None or self._frames.device.type != "cpu":
+        if self._frames is None:
             return True
-        return bool(np.array_equal(self._frames[env * self.slots + at].numpy(), self._newest(obs["pixels"][env])))
+        return self._frames.holds(env, int(self._cursor[env]), self._newest(obs["pixels"][env]))
 
     def _write(self, env: int, slot: int, obs: Mapping[str, Array]) -> None:
         self._make_room(env, slot)
@@ -178,12 +185,10 @@ class HerFrameBuffer(BaseBuffer):
         for key, vectors in self._vectors.items():
             vectors[env, at] = obs[key][env]
         if self._frames is not None:
-            frame = np.ascontiguousarray(self._newest(obs["pixels"][env]))
-            self._frames[env * self.slots + at].copy_(torch.from_numpy(frame))
+            self._frames.write(env, slot, self._newest(obs["pixels"][env]), oldest=int(self._tail[env]))
 
     def _newest(self, pixels: Array) -> Array:
-        assert self._frames is not None
-        return pixels[-self._frames.shape[1] :]
+        return pixels[-self._frame_channels :]
 
     def _make_room(self, env: int, slot: int) -> None:
         """Evicts the oldest episode whose slots ``slot`` is about to overwrite."""
@@ -280,10 +285,8 @@ class HerFrameBuffer(BaseBuffer):
         assert self._frames is not None
         start = self._episode_start[envs, slots % self.slots]
         window = slots[:, None] + np.arange(1 - self.frame_stack, 2)  # (B, stack + 1)
-        window = np.maximum(window, start[:, None]) % self.slots  # before the first frame comes the first frame
-        index = torch.from_numpy((envs[:, None] * self.slots + window).ravel()).to(self._frames.device)
-        frames = self._frames.index_select(0, index).to(self.device, non_blocking=True)
-        frames = frames.view(len(slots), self.frame_stack + 1, *frames.shape[1:])  # (B, stack + 1, C, H, W)
+        window = np.maximum(window, start[:, None])  # before the first frame comes the first frame
+        frames = self._frames.gather(envs, window).to(self.device, non_blocking=True)  # (B, stack + 1, C, H, W)
         pixels, next_pixels = frames[:, :-1].flatten(1, 2), frames[:, 1:].flatten(1, 2)
         if self._shift is None:
             return pixels, next_pixels
@@ -315,8 +318,7 @@ class HerFrameBuffer(BaseBuffer):
         arrays = {f"vector/{key}": vectors[:, :used] for key, vectors in self._vectors.items()}
         arrays["slots"] = np.array(self.slots)
         if self._frames is not None:
-            frames = self._frames.view(self.n_envs, self.slots, *self._frames.shape[1:])
-            arrays["frames"] = frames[:, :used].cpu().numpy()
+            arrays |= self._frames.state_arrays(used)
         for name in _SLOT_ARRAYS:
             arrays[name] = getattr(self, name)[:, :used]
         for name in _COUNTERS:
@@ -335,8 +337,7 @@ class HerFrameBuffer(BaseBuffer):
         for key, vectors in self._vectors.items():
             vectors[:, :used] = arrays[f"vector/{key}"]
         if self._frames is not None:
-            frames = self._frames.view(self.n_envs, self.slots, *self._frames.shape[1:])
-            frames[:, :used] = torch.from_numpy(arrays["frames"]).to(self._frames.device)
+            self._frames.load_state_arrays(arrays)
         for name in _SLOT_ARRAYS:
             getattr(self, name)[:, :used] = arrays[name]
         for name in _COUNTERS:
@@ -346,39 +347,6 @@ class HerFrameBuffer(BaseBuffer):
 
 _SLOT_ARRAYS = ("_actions", "_rewards", "_terminated", "_episode_start", "_episode_final")
 _COUNTERS = ("_tail", "_complete", "_cursor", "_open", "_transitions")
-
-
-def bytes_per_slot(observation_space: spaces.Dict, action_dim: int, frame_channels: int = 3) -> int:
-    """Bytes that one instant takes in a ``HerFrameBuffer`` of this space."""
-    total = action_dim * 4 + 4 + 1 + 8 + 8  # action, reward, terminated, episode start and final
-    for key, space in observation_space.spaces.items():
-        shape = (frame_channels, *space.shape[1:]) if key == "pixels" else space.shape  # type: ignore[index]
-        total += math.prod(shape or (1,)) * np.dtype(space.dtype).itemsize
-    return int(total)
-
-
-def buffer_bytes(
-    buffer_size: int, observation_space: spaces.Dict, action_dim: int, *, n_envs: int, episode_length: int = 50
-) -> int:
-    """Bytes that a ``HerFrameBuffer`` of ``buffer_size`` transitions claims."""
-    return n_envs * _slots(buffer_size, n_envs, episode_length) * bytes_per_slot(observation_space, action_dim)
-
-
-def _slots(buffer_size: int, n_envs: int, episode_length: int) -> int:
-    """Slots of one env: its transitions, and one final observation an episode."""
-    transitions = buffer_size // n_envs
-    return transitions + math.ceil(transitions / episode_length)
-
-
-def _claim(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """A zeroed uint8 tensor whose pages are really there: lazy allocation hides a shortage until hours later."""
-    try:
-        return torch.empty(shape, dtype=torch.uint8, device=device).fill_(0)
-    except RuntimeError as error:  # torch reports a failed allocation as a plain RuntimeError
-        raise MemoryError(
-            f"the replay buffer needs {math.prod(shape) / 1e9:.1f} GB on {device}, which are not there: "
-            "lower buffer_size."
-        ) from error
 
 
 def _check_layout(

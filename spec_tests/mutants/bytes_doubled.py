@@ -1,6 +1,6 @@
 """Observations and next observations have rings of frames of their own."""
 
-from visual_her import replay
+from visual_her import frames
 from visual_her.conformance import IMPLEMENTATION as IMPLEMENTATION
 
 CAUGHT_BY = {"RPL-021": "store every frame once"}
@@ -11,5 +11,5 @@ def _claim(shape, device):
     return right((2 * shape[0], *shape[1:]), device)
 
 
-right = replay._claim
-replay._claim = _claim
+right = frames.claim
+frames.claim = _claim

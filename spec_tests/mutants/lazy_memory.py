@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from visual_her import replay
+from visual_her import frames
 from visual_her.conformance import IMPLEMENTATION as IMPLEMENTATION
 
 CAUGHT_BY = {"RPL-022": "touch every page"}
@@ -13,4 +13,4 @@ def _claim(shape, device):
     return torch.from_numpy(np.zeros(shape, np.uint8)).to(device)
 
 
-replay._claim = _claim
+frames.claim = _claim
