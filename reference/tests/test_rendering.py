@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from visual_her.hidden_geoms import WATCHED_DRAWS
 from visual_her.pixel_env import PixelObservationWrapper
-from visual_her.rendering import Camera, _box_average, probe_gl_renderer
+from visual_her.rendering import Camera, FrameRenderer, _box_average, probe_gl_renderer
 from visual_her.vec_env import make_task
 
 
@@ -36,11 +40,43 @@ def test_the_librarys_camera_shows_it_three_pixels_wide() -> None:
 
 def test_a_box_average_is_the_rounded_mean() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    exact = picture.reshape(4, 2, 4, 2, 3).mean(axis=(1, 3))
-    assert np.abs(_box_average(picture, 2) - exact).max() <= 0.5
+    exact = picture.reshape(4, 2, 4, 2, 3).astype(np.int64).sum(axis=(1, 3))
+    np.testing.assert_array_equal(_box_average(picture, 2), (exact + 2) // 4)
 
 
 def test_the_renderer_has_a_name() -> None:
     backend, name = probe_gl_renderer()
     assert backend in ("egl", "osmesa", "glfw")
     assert name
+
+
+@pytest.mark.parametrize("camera", ["default", "table"])
+def test_a_picture_without_its_hidden_geoms_is_the_same(camera: Camera) -> None:
+    """Pushing the puck; then the robot's base is lifted out of the way of what it hides."""
+    task = make_task("FetchPush-v4")
+    observation, _ = task.reset(seed=0)
+    ours, whole = (FrameRenderer(task, image_size=84, render_size=168, camera=camera) for _ in range(2))
+    try:
+        for step in range(2 * WATCHED_DRAWS):
+            reach = 10 * (observation["achieved_goal"] - observation["observation"][:3])
+            action = np.append(np.clip(reach, -1, 1), 0) if step % 3 else task.action_space.sample()
+            observation, *_ = task.step(action)
+            picture = ours.draw()
+            whole._open()
+            whole._hidden = None
+            np.testing.assert_array_equal(picture, whole.draw())
+        assert hidden_names(ours, task) == {"robot0:estop_link", "robot0:laser_link"}
+        task.unwrapped.data.geom_xpos[task.unwrapped.model.geom("robot0:base_link").id] += 1  # type: ignore[attr-defined]
+        picture = ours.draw()
+        assert hidden_names(ours, task) == set()
+        np.testing.assert_array_equal(picture, whole.draw())
+    finally:
+        ours.close()
+        whole.close()
+        task.close()
+
+
+def hidden_names(renderer: FrameRenderer, task: gym.Env[Any, Any]) -> set[str]:
+    """The geoms that are left out now."""
+    assert renderer._hidden is not None
+    return {task.unwrapped.model.geom(geom).name for geom in renderer._hidden._hidden}  # type: ignore[attr-defined]

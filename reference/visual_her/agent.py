@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv
@@ -10,6 +12,7 @@ from stable_baselines3.sac.policies import MultiInputPolicy, SACPolicy
 from visual_her.config import TrainConfig
 from visual_her.encoders import ManipulationExtractor
 from visual_her.policy import DrQv2SACPolicy
+from visual_her.privileged import PrivilegedSAC
 from visual_her.replay import HerFrameBuffer, RewardFunction
 from visual_her.sac import PixelSAC
 
@@ -47,7 +50,14 @@ def build_agent(
     }
     if not config.critic_encoder:
         policy_kwargs["share_features_extractor"] = config.share_encoder
-    return PixelSAC(
+    agent: Callable[..., PixelSAC] = PixelSAC
+    if config.privileged:
+        agent = functools.partial(
+            PrivilegedSAC,
+            image_size=config.image_size,
+            sightings=min(50_000, config.total_steps // config.n_envs + 1),
+        )
+    return agent(
         policy,
         env,
         learning_rate=config.learning_rate,
@@ -65,6 +75,7 @@ def build_agent(
             "n_sampled_goal": config.her_n_sampled_goal,
             "episode_length": episode_length,
             "drq_pad": config.drq_pad if config.uses_drq else 0,
+            **_storage(config, env),
         },
         policy_kwargs=policy_kwargs,
         random_actions=config.random_actions,
@@ -72,3 +83,12 @@ def build_agent(
         device=config.device,
         seed=config.seed,
     )
+
+
+def _storage(config: TrainConfig, env: VecEnv) -> dict[str, Any]:
+    if config.storage == "raw" or not config.encodes_pixels:
+        return {}
+    from visual_her.compressed_frames import claimed_frame_bytes
+
+    shape = (3, *env.observation_space["pixels"].shape[1:])  # type: ignore[index]
+    return {"storage": config.storage, "frame_bytes": claimed_frame_bytes(shape, config.camera)}

@@ -22,6 +22,7 @@ import torch
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
+from visual_her.privileged import PrivilegedSAC
 from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 
@@ -178,6 +179,8 @@ def _stateful(agent: PixelSAC) -> dict[str, Any]:
     }
     if agent.ent_coef_optimizer is not None:
         parts["temperature_optimizer"] = agent.ent_coef_optimizer
+    if isinstance(agent, PrivilegedSAC):
+        parts |= {"localizer": agent.localizer, "localizer_optimizer": agent.localizer.optimizer}
     return parts
 
 

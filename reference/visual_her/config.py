@@ -31,6 +31,8 @@ class TrainConfig:
     """Control: the 25-D state instead of pixels. Starts from recipe full-state."""
     pixels: bool = True
     """Whether the networks see the camera; --no-pixels leaves proprioception and goals, 16-D."""
+    privileged: bool = False
+    """Not end to end: networks learn with the true achieved_goal, and a localizer learns to estimate it from pixels."""
     blank_pixels: bool = False
     """Control: every pixel is 0."""
     proprio: bool = True
@@ -71,6 +73,8 @@ class TrainConfig:
     """Largest shift in pixels."""
     buffer_size: int = 200_000
     """Transitions in the replay buffer."""
+    storage: Literal["raw", "compressed"] = "raw"
+    """How the replay buffer keeps frames in memory: as they are, or packed without loss, a sixth to a quarter."""
     her_n_sampled_goal: int = 4
     """HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off."""
 
@@ -118,9 +122,14 @@ class TrainConfig:
         return self.pixels and not self.full_state
 
     @property
+    def encodes_pixels(self) -> bool:
+        """Whether actor and critic read pixels themselves, and the replay buffer holds them."""
+        return self.uses_pixels and not self.privileged
+
+    @property
     def uses_drq(self) -> bool:
         """Whether sampled pixels are shifted; there is nothing to shift without pixels."""
-        return self.drq and self.uses_pixels
+        return self.drq and self.encodes_pixels
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -143,7 +152,7 @@ class TrainConfig:
 RUN_FIELDS = frozenset(
     {
         *("env", "seed", "total_steps", "checkpoint_freq", "checkpoint_buffer", "resume", "time_budget", "device"),
-        *("torch_threads", "log_dir", "checkpoints_dir", "results_dir"),
+        *("torch_threads", "storage", "log_dir", "checkpoints_dir", "results_dir"),
     }
 )
 
@@ -188,6 +197,12 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
     "blind": (
         "control: fast-state without the state, 10-D proprioception and both goals",
         dataclasses.replace(FAST_STATE, full_state=False, pixels=False),
+    ),
+    "laptop": (
+        "FetchPush from pixels on 2 CPU cores, privileged in training: not end to end",
+        dataclasses.replace(
+            FAST_STATE, full_state=False, privileged=True, frame_stack=1, camera="table", goal_marker="hidden"
+        ),
     ),
     "demo": (
         "FetchReach from pixels in minutes on 2 CPU cores, through the same code",
@@ -239,8 +254,8 @@ def tag(config: TrainConfig) -> str:
         words += ["native"] * native + ["noSS"] * (not config.spatial_softmax)
     elif not config.full_state:
         words += ["noPix"]
-    words += ["noPro"] * (not config.proprio)
-    if config.uses_pixels:
+    words += ["privileged"] * config.privileged + ["noPro"] * (not config.proprio)
+    if config.encodes_pixels:
         words += (
             ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder + ["shareEnc"] * config.share_encoder
         )
@@ -322,6 +337,7 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         "--encoder nature": nature,
         "--no-spatial-softmax": not config.spatial_softmax,
         "--feature-norm": config.feature_norm,
+        "--storage compressed": config.storage == "compressed",
         routed: bool(routed),
     }
     camera = ("camera", "goal_marker", "frame_stack", "image_size", "render_size", "num_filters")
@@ -344,6 +360,18 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         (
             config.drq_pad != CHAPTER.drq_pad and not config.drq,
             f"--drq-pad {config.drq_pad} does nothing with --no-drq: drop one of the two.",
+        ),
+        (
+            config.privileged and bool(blind),
+            f"--privileged does nothing with {blind}, which has no pixels: drop one of the two.",
+        ),
+        (
+            config.privileged and bool(routed),
+            f"{routed} does nothing with --privileged, whose actor and critic read no pixels: drop one of the two.",
+        ),
+        (
+            config.privileged and config.goal_mode != "both",
+            "--privileged needs --goal-mode both: achieved_goal is what the localizer's estimate stands for.",
         ),
         (
             config.clip_targets and config.gamma == 1,

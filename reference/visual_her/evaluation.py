@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -58,8 +59,9 @@ def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSA
     """
     config = TrainConfig.from_json({**checkpoint.config.to_json(), "device": device, "n_envs": 1})
     env = make_env(config)
+    networks_see = make_env(dataclasses.replace(config, pixels=False)) if config.privileged else env
     compute_reward = make_task(config.env).get_wrapper_attr("compute_reward")
-    agent = build_agent(config, DummyVecEnv([lambda: env]), compute_reward, buffer_size=50)
+    agent = build_agent(config, DummyVecEnv([lambda: networks_see]), compute_reward, buffer_size=50)
     checkpoints.restore(agent, checkpoint)
     return agent, env
 
@@ -124,6 +126,7 @@ def evaluate(
     return {
         "checkpoint": str(path),
         "config_tag": tag(checkpoint.config),
+        "track": "privileged in training" if checkpoint.config.privileged else "end to end",
         "env_id": checkpoint.config.env,
         "seed": checkpoint.config.seed,
         "step": checkpoint.step,

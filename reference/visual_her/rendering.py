@@ -7,6 +7,7 @@ price of the library's own 84-pixel render, and closer to the chapter's 480-then
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import os
 import sys
@@ -26,6 +27,8 @@ try:
 finally:
     if _requested is not None:
         os.environ["MUJOCO_GL"] = _requested
+
+from visual_her.hidden_geoms import HiddenGeoms  # noqa: E402  # imports mujoco
 
 Camera = Literal["default", "table"]
 GoalMarker = Literal["visible", "hidden"]
@@ -151,16 +154,17 @@ class FrameRenderer:
         self._marker = mujoco.mj_name2id(self._env.model, mujoco.mjtObj.mjOBJ_SITE, "target0")
         self._renderer: mujoco.Renderer | None = None
         self._buffer = np.empty((render_size, render_size, 3), np.uint8)
+        self._hidden: HiddenGeoms | None = None
 
     def draw(self) -> Frame:
-        """The scene as it is now, (image_size, image_size, 3) uint8, a fresh array."""
+        """The scene as it is now, (image_size, image_size, 3) uint8, a fresh array; each channel is contiguous."""
         picture = self._draw(self._open())
         if self._box > 1:
             return _box_average(picture, self._box)
-        if self.render_size == self.image_size:
-            return picture.copy()
-        resized = Image.fromarray(picture).resize((self.image_size, self.image_size), Image.Resampling.BILINEAR)
-        return np.array(resized)
+        size = (self.image_size, self.image_size)
+        if picture.shape[:2] != size:
+            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+        return picture.transpose(2, 0, 1).copy().transpose(1, 2, 0)
 
     def segment(self) -> npt.NDArray[np.int32]:
         """(image_size, image_size, 2) int32: MuJoCo's (object id, object type) of each pixel, -1 for none."""
@@ -189,7 +193,8 @@ class FrameRenderer:
     def __getstate__(self) -> dict[str, Any]:
         """Without the GL context: a copy in another process opens its own."""
         unpicklable = ("_camera", "_options", "_finalizer")
-        return {key: value for key, value in vars(self).items() if key not in unpicklable} | {"_renderer": None}
+        state = {key: value for key, value in vars(self).items() if key not in unpicklable}
+        return state | {"_renderer": None, "_hidden": None}
 
     def _open(self) -> mujoco.Renderer:
         if self._renderer is None:
@@ -207,6 +212,7 @@ class FrameRenderer:
                 visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples = before
             self._camera = _free_camera(self._env.model, self._view)
             self._options = mujoco.MjvOption()
+            self._hidden = HiddenGeoms(self._env) if self._box > 1 else None  # multisampling would blur geoms' numbers
             if self._hide_marker:
                 self._options.sitegroup[:] = 0
             # Freed when this object goes, and at exit before mujoco terminates EGL: exit handlers run newest first, and
@@ -228,7 +234,9 @@ class FrameRenderer:
         return renderer
 
     def _draw(self, renderer: mujoco.Renderer) -> Frame:
-        self._update(renderer).render(out=self._buffer)
+        with self._hidden.left_out(renderer, self._camera) if self._hidden else contextlib.nullcontext():
+            self._update(renderer)
+        renderer.render(out=self._buffer)
         return self._buffer
 
 
@@ -241,9 +249,15 @@ def _free_camera(model: Any, view: FreeCamera) -> Any:
 
 
 def _box_average(picture: Frame, box: int) -> Frame:
-    """(k*n, k*n, 3) uint8 -> (n, n, 3) uint8, the rounded mean of each k-by-k block."""
+    """(k*n, k*n, 3) uint8 -> (n, n, 3) uint8, the rounded mean of each k-by-k block; each channel is contiguous."""
     size = picture.shape[0] // box
-    rows = picture.reshape(size, box, size * box * 3).sum(axis=1, dtype=np.uint16)  # (n, k*n*3)
-    total = rows.reshape(size, size, box, 3).sum(axis=2, dtype=np.uint32 if box > 15 else np.uint16)  # (n, n, 3)
-    averaged: Frame = ((total + box * box // 2) // (box * box)).astype(np.uint8)
-    return averaged
+    dtype = np.uint32 if box > 15 else np.uint16
+    rows: npt.NDArray[Any] = picture[::box].reshape(size, -1).astype(dtype)  # (n, k*n*3)
+    for line in range(1, box):
+        rows += picture[line::box].reshape(size, -1)
+    total = np.full((3, size, size), box * box // 2, dtype)
+    for channel in range(3):
+        for column in range(box):
+            total[channel] += rows[:, channel + 3 * column :: 3 * box]
+    averaged: Frame = (total // (box * box)).astype(np.uint8)
+    return averaged.transpose(1, 2, 0)

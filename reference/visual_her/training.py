@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ from visual_her.progress import Progress, make_logger
 from visual_her.provenance import provenance
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_task, make_vec_env
+from visual_her.workers import WorkerError
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,7 @@ def train(config: TrainConfig) -> TrainResult:
         run = _Run(config, paths, agent, renderer, started, episode_length)
         return run.to_the_end()
     finally:
-        with contextlib.suppress(EOFError, OSError):  # a worker that died cannot be asked to close
-            env.close()
+        env.close()
         task.close()
 
 
@@ -156,12 +155,9 @@ class _Run:
                 self._learn_until(self._next_stop(), callback)
                 if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
                     self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
-        except (EOFError, ConnectionError) as error:
+        except WorkerError as error:
             self._write(self.paths.at(agent.num_timesteps))
-            raise UsageError(
-                f"an environment process died ({type(error).__name__}): free memory or lower --n-envs, then go on with "
-                f"--resume {self.written}."
-            ) from error
+            raise UsageError(f"{error}; then go on with --resume {self.written}.", details=error.details) from error
         finally:
             callback.close()
             for name, handler in previous.items():

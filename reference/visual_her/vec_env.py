@@ -1,23 +1,23 @@
-"""The task, one or many: built from a config, each env in a worker process of its own."""
+"""The task, one or many: built from a config."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
+import functools
 import io
-import os
-import signal
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-import torch
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 from visual_her.pixel_env import BlankPixels, PixelObservationWrapper
+from visual_her.privileged import SightingWrapper
+from visual_her.workers import WorkerVecEnv
 
 TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4")
 
@@ -89,20 +89,14 @@ class Proprioception(PixelObservationWrapper):
 
 
 def make_vec_env(config: TrainConfig) -> VecEnv:
-    """``n_envs`` environments. Those that render run in spawned processes, which open their GL contexts lazily.
+    """``n_envs`` environments. Those that render run in worker processes, which open their GL contexts lazily.
 
     Without rendering a step takes about 1 ms, and sending it between processes costs more than it gains.
     """
+    make = functools.partial(make_env, config)
+    if config.privileged:  # the first of them shows what the others only feel
+        feel = functools.partial(make_env, dataclasses.replace(config, pixels=False))
+        return DummyVecEnv([lambda: SightingWrapper(make()), *[feel] * (config.n_envs - 1)])
     if config.n_envs == 1 or not config.uses_pixels:
-        return DummyVecEnv([lambda: make_env(config)] * config.n_envs)
-    return SubprocVecEnv([_worker(config)] * config.n_envs, start_method="spawn")
-
-
-def _worker(config: TrainConfig) -> Callable[[], gym.Env[Any, Any]]:
-    def make() -> gym.Env[Any, Any]:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's, which then closes its workers
-        torch.set_num_threads(1)
-        os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer: one thread a worker
-        return make_env(config)
-
-    return make
+        return DummyVecEnv([make] * config.n_envs)
+    return WorkerVecEnv(make, config.n_envs)
