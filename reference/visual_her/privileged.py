@@ -129,18 +129,25 @@ class PrivilegedSAC(PixelSAC):
 
     Args:
         image_size: side of the frames.
+        localizer_freq: vectorised steps between localizer updates.
         localizer_batch_size: frames a localizer update.
         sightings: frames to keep.
     """
 
     def __init__(
-        self, *args: Any, image_size: int = 84, localizer_batch_size: int = 32, sightings: int = 50_000, **kwargs: Any
+        self,
+        *args: Any,
+        image_size: int = 84,
+        localizer_freq: int = 2,
+        localizer_batch_size: int = 32,
+        sightings: int = 50_000,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._localizer = Localizer()
         self._lesson: Future[torch.Tensor] | None = None
         self._teacher = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
-        self.localizer_batch_size = localizer_batch_size
+        self.localizer_freq, self.localizer_batch_size = localizer_freq, localizer_batch_size
         self.sightings = Sightings(sightings, image_size, int(self.seed or 0))
 
     @property
@@ -152,8 +159,9 @@ class PrivilegedSAC(PixelSAC):
         return self._localizer
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
-        """Beside the agent's own updates one of the localizer, on another core: neither waits for the other's."""
-        if self.sightings.count >= self.learning_starts // self.n_envs:
+        """Beside the agent's own updates those of the localizer, on another core; neither waits for the other."""
+        due = self.num_timesteps // self.n_envs % self.localizer_freq == 0
+        if due and self.sightings.count >= self.learning_starts // self.n_envs:
             lesson = self.sightings.sample(self.localizer_batch_size)
             self._lesson = self._teacher.submit(self.localizer.learn, *lesson)
         super().train(gradient_steps, batch_size)
