@@ -113,7 +113,10 @@ def train(config: TrainConfig) -> TrainResult:
     env = make_vec_env(config)
     try:
         preflight.check_memory(config, env.observation_space, env.action_space.shape[0], episode_length)  # type: ignore[arg-type,index]
-        agent = build_agent(config, env, task.get_wrapper_attr("compute_reward"), episode_length=episode_length)
+        try:
+            agent = build_agent(config, env, task.get_wrapper_attr("compute_reward"), episode_length=episode_length)
+        except MemoryError as error:
+            raise UsageError(str(error)) from error
         if resumed is not None:
             _resume(agent, config, resumed)
         # A resumed run gets new episodes, not its first ones once more; two seeds share none.
@@ -158,6 +161,9 @@ class _Run:
         except WorkerError as error:
             self._write(self.paths.at(agent.num_timesteps))
             raise UsageError(f"{error}; then go on with --resume {self.written}.", details=error.details) from error
+        except MemoryError as error:
+            self._write(self.paths.at(agent.num_timesteps))
+            raise UsageError(f"{error} The last checkpoint is {self.written}.") from error
         finally:
             callback.close()
             for name, handler in previous.items():
