@@ -266,6 +266,8 @@ ERRORS = {
     "compare: foreign": ("compare {tmp}/foreign_eval.json", ["foreign_eval.json"]),
     "verify: nothing": ("verify", ["wrapper|encoder|policy"]),
     "verify: unknown": ("verify physics", ["wrapper|encoder|policy"]),
+    "conform: unknown area": ("conform --area XYZ", ["--area", "XYZ"]),
+    "conform: unwritable report": ("conform --report /proc/report", ["/proc/report"]),
     "recipes: unknown": ("recipes chaptre", ["'chaptre'"]),
 }
 

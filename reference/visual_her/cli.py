@@ -129,6 +129,9 @@ def _verify(arguments: list[str]) -> int:
     return verify(*VERIFICATIONS[arguments[0]])
 
 
+Area = Literal["OBS", "ENC", "GRD", "AUG", "HER", "RPL", "SAV", "TRN", "LRN"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConformArguments:
     """Holds an implementation to the specification: exit 0 conformant, 1 not, 10 adapter wrong, 11 incomplete."""
@@ -137,7 +140,7 @@ class ConformArguments:
     """package.module:OBJECT, or a name of the entry-point group visual_her.implementations."""
     profile: Literal["core", "chapter"] = "chapter"
     """core binds any correct visual HER; chapter adds the chapter's choices."""
-    area: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    area: tyro.conf.UseAppendAction[tuple[Area, ...]] = ()
     """Only this area, such as GRD; repeatable."""
     learning: bool = False
     """Run the learning test, too: about a minute more."""
@@ -161,6 +164,10 @@ def _conform(arguments: list[str]) -> int:
         report = check_adapter_only(options.impl)
         print(report.headline())
         return report.exit_code
+    if options.report is not None:
+        from visual_her.preflight import check_writable
+
+        check_writable(options.report)
     report = check_implementation(
         options.impl,
         profile=options.profile,

@@ -135,3 +135,8 @@ def test_a_name_of_the_entry_point_group_is_an_implementation(monkeypatch: pytes
     entry = importlib.metadata.EntryPoint("ours", "visual_her.conformance:IMPLEMENTATION", ENTRY_POINTS)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
     assert load_implementation("ours").name == Reference.name
+
+
+def test_an_unknown_area_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no area 'XYZ': choose from OBS"):
+        check_implementation(Reference(), areas=["XYZ"])

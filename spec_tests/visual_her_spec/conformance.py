@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from visual_her_spec import plugin
-from visual_her_spec.catalogue import Profile
+from visual_her_spec.catalogue import AREAS, Profile
 from visual_her_spec.protocol import Implementation
 from visual_her_spec.report import Report, header
 from visual_her_spec.smoke import AdapterError, check_adapter
@@ -42,7 +42,13 @@ def check_implementation(
 
     Returns:
         The report; its ``exit_code`` is 0 conformant, 1 a MUST failed, 10 the adapter is wrong, 11 incomplete.
+
+    Raises:
+        ValueError: there is no such area.
     """
+    unknown = [area for area in areas if area not in AREAS]
+    if unknown:
+        raise ValueError(f"there is no area {unknown[0]!r}: choose from {', '.join(AREAS)}.")
     carrier = _Carrier(impl, frozenset(select))
     arguments = ["--pyargs", "visual_her_spec", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--profile", profile]
     arguments += [f"--area={area}" for area in areas] + ["--learning"] * learning
