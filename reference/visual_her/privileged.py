@@ -40,8 +40,9 @@ class Localizer(nn.Module):
 
     def __init__(self, num_filters: int = 16, learning_rate: float = 1e-3, average: float = 0.999) -> None:
         super().__init__()
-        features = ManipulationCNN(3, num_filters), SpatialSoftmax(), nn.Linear(2 * num_filters, 3)
-        self.network = nn.Sequential(*features)
+        cnn = ManipulationCNN(3, num_filters)
+        del cnn.convs[-1]  # without its last ReLU a map can say where the object is not
+        self.network = nn.Sequential(cnn, SpatialSoftmax(), nn.Linear(2 * num_filters, 3))
         averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
         self.averaged = torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=averaging)
         self.register_buffer("centre", torch.full((3,), torch.nan))
@@ -63,7 +64,7 @@ class Localizer(nn.Module):
         return loss.detach()
 
     def _metres(self, network: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-        metres: torch.Tensor = self.centre.nan_to_num() + 0.1 * network(frames.float() / 255)
+        metres: torch.Tensor = self.centre.nan_to_num() + 0.1 * network(frames.float() / 255 - 0.5)
         return metres
 
 
