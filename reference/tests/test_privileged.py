@@ -86,6 +86,8 @@ def test_every_figure_says_its_track(trained: tuple[TrainResult, Path]) -> None:
     assert "privileged" in result["config_tag"]
     assert json.loads(trained[0].checkpoint.with_suffix(".meta.json").read_text())["config"]["privileged"]
     assert "privileged" not in tag(TrainConfig())
+    assert evaluation.track(TrainConfig()) == "end to end"
+    assert evaluation.track(RECIPES["fast-state"][1]) == "no pixels"
 
 
 def test_a_localizer_learns_where_a_square_is() -> None:
