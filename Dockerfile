@@ -15,9 +15,11 @@ COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY reference reference
 COPY spec_tests spec_tests
 ARG CONSTRAINTS=constraints.txt
+# A base whose Python belongs to its distribution refuses pip otherwise; an image is its own environment.
+ENV PIP_BREAK_SYSTEM_PACKAGES=1
 RUN python3 -m pip install --no-cache-dir -c ${CONSTRAINTS} ".[spec]"
 
-RUN useradd --create-home user
+RUN useradd --create-home user && install --directory --owner=user /home/user/out
 USER user
 WORKDIR /home/user/out
 ENV MUJOCO_GL=egl PYTHONUNBUFFERED=1
