@@ -48,7 +48,7 @@ class TrainConfig:
     image_size: int = 84
     """Side of a frame in pixels."""
     render_size: int | None = None
-    """Side at which MuJoCo draws; none is twice image_size, box-averaged; 480 is the chapter's render and resize."""
+    """Side at which MuJoCo draws: none is twice image_size, averaged; image_size the fastest; 480 the chapter's."""
 
     encoder: Literal["manipulation", "nature"] = "manipulation"
     """ManipulationCNN or the NatureCNN baseline."""

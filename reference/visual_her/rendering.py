@@ -130,8 +130,9 @@ class FrameRenderer:
     Args:
         env: an environment whose ``unwrapped`` has MuJoCo's ``model`` and ``data``.
         image_size: side of the returned square frame, in pixels.
-        render_size: side of the rendered frame, in pixels. A multiple of at least 2 is box-averaged; any other
-            size is rendered with the model's multisampling and resized bilinearly, as the chapter does with 480.
+        render_size: side of the rendered frame, in pixels. ``image_size`` itself is the fastest, one sample a pixel;
+            a multiple is box-averaged; any other size is rendered with the model's multisampling and resized
+            bilinearly, as the chapter does with 480.
         camera: a key of ``CAMERAS``.
         goal_marker: whether the red sphere at the desired goal is drawn. HER cannot repaint it.
     """
@@ -148,7 +149,7 @@ class FrameRenderer:
         self._env = env.unwrapped
         self.image_size = image_size
         self.render_size = render_size
-        self._box = render_size // image_size if render_size % image_size == 0 else 1
+        self._box = render_size // image_size if render_size % image_size == 0 else None
         self._view = CAMERAS[camera]
         self._hide_marker = goal_marker == "hidden"
         self._marker = mujoco.mj_name2id(self._env.model, mujoco.mjtObj.mjOBJ_SITE, "target0")
@@ -159,11 +160,11 @@ class FrameRenderer:
     def draw(self) -> Frame:
         """The scene as it is now, (image_size, image_size, 3) uint8, a fresh array; each channel is contiguous."""
         picture = self._draw(self._open())
-        if self._box > 1:
-            return _box_average(picture, self._box)
-        size = (self.image_size, self.image_size)
-        if picture.shape[:2] != size:
+        if self._box is None:
+            size = (self.image_size, self.image_size)
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+        elif self._box > 1:
+            return _box_average(picture, self._box)
         return picture.transpose(2, 0, 1).copy().transpose(1, 2, 0)
 
     def segment(self) -> npt.NDArray[np.int32]:
@@ -203,7 +204,7 @@ class FrameRenderer:
             before = (visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples)
             # Read only when the context is made: put back afterwards, so that env.render() stays what it was.
             visual.global_.offwidth = visual.global_.offheight = self.render_size
-            visual.quality.offsamples = 0 if self._box > 1 else before[2]
+            visual.quality.offsamples = before[2] if self._box is None else 0
             try:
                 self._renderer = mujoco.Renderer(self._env.model, self.render_size, self.render_size)
             except Exception as error:
@@ -212,7 +213,7 @@ class FrameRenderer:
                 visual.global_.offwidth, visual.global_.offheight, visual.quality.offsamples = before
             self._camera = _free_camera(self._env.model, self._view)
             self._options = mujoco.MjvOption()
-            self._hidden = HiddenGeoms(self._env) if self._box > 1 else None  # multisampling would blur geoms' numbers
+            self._hidden = HiddenGeoms(self._env) if self._box else None  # multisampling would blur geoms' numbers
             if self._hide_marker:
                 self._options.sitegroup[:] = 0
             # Freed when this object goes, and at exit before mujoco terminates EGL: exit handlers run newest first, and
