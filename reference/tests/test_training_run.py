@@ -71,11 +71,15 @@ class Run:
         """The meta JSON of a checkpoint."""
         return json.loads(self.checkpoints()[step].with_suffix(".meta.json").read_text())  # type: ignore[no-any-return]
 
-    def rows(self) -> list[int]:
-        """The env steps of the rows of ``progress.csv``."""
+    def column(self, name: str) -> list[float]:
+        """A column of ``progress.csv``, without its empty cells."""
         (progress,) = self.folder.glob("runs/*/*/seed*/progress.csv")
         with open(progress, newline="") as file:
-            return [int(float(row["time/total_timesteps"])) for row in csv.DictReader(file)]
+            return [float(row[name]) for row in csv.DictReader(file) if row[name]]
+
+    def rows(self) -> list[int]:
+        """The env steps of the rows of ``progress.csv``."""
+        return [int(step) for step in self.column("time/total_timesteps")]
 
 
 def command(line: str, folder: Path) -> str:
@@ -279,6 +283,11 @@ def test_a_run_from_pixels_names_its_renderer(resumed: Run) -> None:
 
 
 # ---------------------------------------------------------------------------------- evaluation
+
+
+def test_a_run_from_pixels_logs_how_far_its_eyes_are_off(resumed: Run) -> None:
+    assert all(0 < error < 50 for error in resumed.column("train/probe_error_cm"))
+    assert resumed.column("train/probe_error_cm")
 
 
 @pytest.fixture(scope="module")

@@ -202,8 +202,13 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         if self.standardize is not None:
             parts = [self.standardize(torch.cat(parts, dim=1))]
         if self.cnn is not None:
-            parts.insert(0, self.head(self.cnn(observations["pixels"])))
+            parts.insert(0, self.pixel_features(observations["pixels"]))
         return torch.cat(parts, dim=1)
+
+    def pixel_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) float in [0, 1] -> what the encoder makes of them: 64 keypoint coordinates in the chapter."""
+        features: torch.Tensor = self.head(self.cnn(pixels))  # type: ignore[misc]
+        return features
 
 
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:
