@@ -1,0 +1,1 @@
+"""Evidence: the learning curves that a claim rests on, and the page that is made from them."""

@@ -1,0 +1,43 @@
+"""``python -m acceptance results | collect``, from the root of a clone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from visual_her.errors import UsageError
+
+from acceptance.evidence import CURVES, collect, page
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def results() -> int:
+    """Writes acceptance/RESULTS.md from acceptance/curves."""
+    RESULTS.write_text(page(CURVES))
+    print(f"written: {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS.name}")
+    return 0
+
+
+def add(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, arm: str, results_dir: Path = Path("results")) -> int:
+    """Copies a run's curve, its meta JSON and its newest evaluation into acceptance/curves/ARM/seedN.
+
+    Args:
+        checkpoint: the run's last checkpoint; its folders lie where the run's flags say, from here.
+        arm: a name in acceptance/arms.toml.
+        results_dir: where the evaluation lies.
+    """
+    print(f"written: {collect(checkpoint, arm, results_dir)}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(
+            tyro.extras.subcommand_cli_from_dict({"results": results, "collect": add}, prog="python -m acceptance")
+        )
+    except UsageError as error:
+        print(f"acceptance: {error}", file=sys.stderr)
+        sys.exit(2)

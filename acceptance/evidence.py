@@ -1,0 +1,179 @@
+"""Committed runs and the tables made from them.
+
+``curves/ARM/seedN/`` holds ``progress.csv``, ``meta.json`` (config, commit, hardware, wall-clock) and, where the run
+was evaluated, ``eval.json``. ``arms.toml`` says of each arm what it is to show, written down before it was run.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visual_her import checkpoint as checkpoints
+from visual_her.config import TrainConfig
+from visual_her.errors import UsageError
+from visual_her.evaluation import track
+from visual_her.training import RunPaths
+
+HERE = Path(__file__).parent
+CURVES, ARMS = HERE / "curves", HERE / "arms.toml"
+TRACKS = ("end to end", "privileged in training", "no pixels")
+EXPLANATION = {
+    "end to end": "The encoder learns from the critic's loss alone.",
+    "privileged in training": "The true position of the object teaches, too; evaluation sees pixels, proprioception "
+    "and desired goal only. Not to be compared with a row of another table.",
+    "no pixels": "Nothing here is evidence of sight.",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One committed run.
+
+    Attributes:
+        arm: its name in ``arms.toml``.
+        meta: what training wrote beside its last checkpoint.
+        evaluation: what ``visual-her evaluate`` wrote of it, if it was evaluated.
+        rollout: env steps and the stochastic success rate of the last 100 training episodes, at the curve's end.
+        best_rollout: the largest of these rates.
+    """
+
+    arm: str
+    meta: dict[str, Any]
+    evaluation: dict[str, Any] | None
+    rollout: tuple[int, float]
+    best_rollout: float
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """The run in ``folder``."""
+        with open(folder / "progress.csv", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("rollout/success_rate")]
+        curve = [(int(float(row["time/total_timesteps"])), float(row["rollout/success_rate"])) for row in rows]
+        evaluation = folder / "eval.json"
+        return cls(
+            arm=folder.parent.name,
+            meta=json.loads((folder / "meta.json").read_text()),
+            evaluation=json.loads(evaluation.read_text()) if evaluation.exists() else None,
+            rollout=curve[-1],
+            best_rollout=max(rate for _, rate in curve),
+        )
+
+    @property
+    def track(self) -> str:
+        """Which table it belongs to."""
+        return track(TrainConfig.from_json(self.meta["config"]))
+
+    def row(self) -> tuple[str, ...]:
+        """Its line of a table."""
+        meta, evaluated = self.meta, self.evaluation
+        rate = interval = episodes = "-"
+        if evaluated:
+            low, high = evaluated["metrics"]["success_interval"]
+            rate, episodes = f"{100 * evaluated['metrics']['success_rate']:.1f} %", f"{evaluated['episodes']}"
+            interval = f"{100 * low:.1f} to {100 * high:.1f} %"
+        return (
+            f"`{self.arm}`",
+            str(meta["seed"]),
+            f"{meta['step']:,}",
+            rate,
+            interval,
+            episodes,
+            f"{100 * self.rollout[1]:.0f} % (best {100 * self.best_rollout:.0f} %)",
+            f"{meta['training_time_sec'] / 60:.0f} min",
+            f"{meta['hardware']['cores']} cores, {meta['hardware']['gpu'] or 'no GPU'}",
+            meta["git_commit"] or "-",
+        )
+
+
+COLUMNS = (
+    "Arm", "Seed", "Env steps", "Success", "95 % interval", "Episodes", "Rollout", "Training", "Hardware", "Commit",
+)  # fmt: skip
+
+
+def collect(checkpoint: Path, arm: str, results_dir: Path, curves: Path = CURVES) -> Path:
+    """Copies what a claim needs of the run that ends with ``checkpoint``; an earlier copy of it is replaced.
+
+    Raises:
+        UsageError: the arm is not described, or a file of the run is missing.
+    """
+    if arm not in arms():
+        raise UsageError(f"arm {arm!r} is not in {ARMS.name}: write down there what it is to show.")
+    stored = checkpoints.read(checkpoint)
+    progress = RunPaths.of(stored.config).progress
+    meta = checkpoint.with_suffix(".meta.json")
+    for needed in (progress, meta):
+        if not needed.exists():
+            raise UsageError(f"{needed} is missing: run this from the folder in which the run was started.")
+    folder = curves / arm / f"seed{stored.config.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(progress, folder / "progress.csv")
+    shutil.copyfile(meta, folder / "meta.json")
+    evaluations = list(results_dir.glob(f"{checkpoint.stem}_eval*.json"))
+    if evaluations:
+        shutil.copyfile(max(evaluations, key=lambda path: path.stat().st_mtime), folder / "eval.json")
+    return folder
+
+
+def arms() -> dict[str, dict[str, str]]:
+    """Name -> ``command``, ``expected`` and, after the run, ``found``."""
+    return tomllib.loads(ARMS.read_text())
+
+
+def runs(curves: Path) -> list[Run]:
+    """Every committed run, in the order of ``arms.toml`` and of the seeds."""
+    found = [Run.read(path.parent) for path in curves.glob("*/seed*/progress.csv")]
+    order = list(arms())
+    return sorted(found, key=lambda run: (order.index(run.arm), run.meta["seed"]))
+
+
+def page(curves: Path) -> str:
+    """``RESULTS.md``."""
+    committed = runs(curves)
+    parts = [INTRODUCTION]
+    for name in TRACKS:
+        rows = [run.row() for run in committed if run.track == name]
+        parts += [f"## {name.capitalize()}", EXPLANATION[name], _table(COLUMNS, rows) if rows else "No run yet."]
+    described = [
+        (f"`{name}`", f"`{arm['command']}`", arm["expected"], arm.get("found", "not run yet"))
+        for name, arm in arms().items()
+    ]
+    parts += ["## The arms", _table(("Arm", "Command", "Expected, before it was run", "Found"), described), CHAPTER]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+INTRODUCTION = """# Results
+
+Made by `python -m acceptance results` from [`curves/`](curves/) and [`arms.toml`](arms.toml).
+
+*Success* is that of fresh episodes with the mean action, from the run's last checkpoint, with Wilson's interval over
+episodes (`visual-her evaluate`); it says nothing about other seeds. *Rollout* is the estimator of the chapter's
+curves: the stochastic policy's mean over the last 100 training episodes, at the curve's end, and its largest value.
+*Training* is wall-clock, on a machine that may have had other work: the arm's remark says so."""
+
+CHAPTER = """## The chapter's figures, beside them
+
+One seed, rollout success rate (stochastic, last 100 episodes), no interval; FetchPush-v4 from 84x84 pixels with
+`goal_mode="both"`, which shows the puck's position to the networks; an NVIDIA DGX, 28 to 30 env steps a second.
+
+| Env steps | Success there |
+|---|---|
+| 500,000 | 4 to 8 % |
+| 1,000,000 | 6 to 10 % |
+| 2,000,000 | 10 to 15 % |
+| 2,500,000 | 30 to 60 % (checkpoint: about 60 %) |
+| 3,000,000 | 85 to 93 % (checkpoint: about 92 %) |
+| 3,500,000 | 95 % |
+| 4,000,000 | 96 %, about 25 hours |
+| 2,000,000, full-state control | 85 to 90 %, take-off at about 1.2 M |"""
