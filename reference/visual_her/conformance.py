@@ -349,6 +349,8 @@ class Reference:
             checkpoint_freq=options.checkpoint_freq,
             image_size=options.image_size,
             camera=options.camera,  # type: ignore[arg-type]
+            privileged=options.privileged,
+            critic_encoder=not options.privileged,
             standardize=True,
             net_arch=(64, 64),
             learning_rate=1e-3,

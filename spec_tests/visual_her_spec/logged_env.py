@@ -1,7 +1,8 @@
 """Tasks that write down what is done to them, so that a whole training run can be judged from outside.
 
 They are gymnasium environments by name, ``ID`` and ``MUJOCO_ID``, so that worker processes can make them as well. What
-the folder in the environment variable ``LOG`` receives is one file of JSON lines an environment.
+the folder in the environment variable ``LOG`` receives is one file of JSON lines an environment. ``HIDE`` keeps the
+object's position from whoever looks.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from visual_her_spec.fake_env import FakeEnv
 
 LOG = "VISUAL_HER_SPEC_LOG"
+HIDE = "VISUAL_HER_SPEC_HIDE"  # where it is set, achieved_goal is NaN in every observation
 ID = "visual_her_spec.logged_env:VisualHerSpecRun-v0"
 MUJOCO_ID = "visual_her_spec.logged_env:VisualHerSpecReach-v0"
 EPISODE_LENGTH = 10
@@ -68,13 +70,18 @@ class Logged(gym.Wrapper[Any, Any, Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Logs the seed."""
         self._write([seed, None, False])
-        return super().reset(seed=seed, options=options)
+        observation, info = super().reset(seed=seed, options=options)
+        return self._shown(observation), info
 
     def step(self, action: Any) -> Any:
         """Logs the action and the success."""
-        outcome = super().step(action)
-        self._write([None, [float(value) for value in np.asarray(action)], bool(outcome[4]["is_success"])])
-        return outcome
+        observation, reward, terminated, truncated, info = super().step(action)
+        self._write([None, [float(value) for value in np.asarray(action)], bool(info["is_success"])])
+        return self._shown(observation), reward, terminated, truncated, info
+
+    def _shown(self, observation: dict[str, Any]) -> dict[str, Any]:
+        hidden = {"achieved_goal": np.full_like(observation["achieved_goal"], np.nan)} if os.environ.get(HIDE) else {}
+        return {**observation, **hidden}
 
     def _write(self, event: list[Any]) -> None:
         if folder := os.environ.get(LOG):

@@ -45,6 +45,8 @@ class Capability(StrEnum):
     """``learn`` trains an agent from scratch."""
     TRAINING = "training"
     """``train`` and ``evaluate``: whole runs with checkpoints that can be resumed."""
+    PRIVILEGED_TRAINING = "privileged-training"
+    """``train`` has a second track, not end to end: the object's true position teaches, and acting goes without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ class TrainOptions:
         seed: of everything.
         image_size: side of the pixels.
         camera: ``default``, or ``table`` where ``Capability.MUJOCO_CAMERA`` is claimed.
+        privileged: the track of ``Capability.PRIVILEGED_TRAINING``, where it is claimed.
     """
 
     env_id: str
@@ -110,6 +113,7 @@ class TrainOptions:
     seed: int
     image_size: int
     camera: str = "default"
+    privileged: bool = False
 
 
 class EncoderProbe(Protocol):

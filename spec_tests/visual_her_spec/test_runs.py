@@ -13,7 +13,7 @@ import pytest
 
 from visual_her_spec.batches import largest_change
 from visual_her_spec.catalogue import Profile, requirement
-from visual_her_spec.logged_env import ID, LOG, MUJOCO_ID, SIZE, Event, complete_episodes, read_log, read_outcomes
+from visual_her_spec.logged_env import HIDE, ID, LOG, MUJOCO_ID, SIZE, Event, complete_episodes, read_log, read_outcomes
 from visual_her_spec.protocol import Capability, Implementation, TrainingRun, TrainOptions
 
 OPTIONS = TrainOptions(
@@ -304,3 +304,27 @@ def test_success_is_read_at_the_last_step(
         f"success is {rate:.0%} where {at_the_end:.0%} of the episodes end at their goal and {on_the_way:.0%} were "
         "there at some time: read is_success at the last step"
     )
+
+
+@requirement(
+    "TRN-024",
+    "A policy that was taught with the object's true position MUST act without it: with achieved_goal overwritten by "
+    "NaN, evaluation MUST take the same actions.",
+    reason="a success rate from the true position is evidence of hands, and says nothing about eyes",
+    source="Pinto et al. 2017, arXiv:1710.06542, section 3: the critic sees the state, the actor images only",
+    capability=Capability.PRIVILEGED_TRAINING,
+)
+def test_a_privileged_policy_acts_without_the_position(
+    impl: Implementation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = _train(impl, replace(OPTIONS, privileged=True), tmp_path / "run")
+    _, shown = _evaluate(impl, trained, 2, tmp_path / "shown", monkeypatch)
+    advice = "what teaches has to stay out of acting, so act from pixels, the robot's own state and desired_goal alone"
+    monkeypatch.setenv(HIDE, "1")
+    try:
+        _, hidden = _evaluate(impl, trained, 2, tmp_path / "hidden", monkeypatch)
+    except Exception as error:  # a network that meets NaN can end in any way
+        raise AssertionError(f"without achieved_goal evaluation ends with {type(error).__name__}: {advice}") from error
+    first, second = (np.array([event.action for event in log if event.action]) for log in (shown, hidden))
+    off = float(np.abs(first - second).max())
+    assert off == 0, f"without achieved_goal evaluation takes actions that are {off:.2g} off: {advice}"
