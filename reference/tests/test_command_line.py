@@ -9,14 +9,18 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
+import torch
 from stable_baselines3 import SAC
 from visual_her import preflight
 from visual_her.agent import build_agent
@@ -83,6 +87,9 @@ def workplace(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "text.zip").write_text("hello")
     (tmp_path / "file").write_text("not a folder")
     (tmp_path / "foreign_eval.json").write_text(json.dumps({"accuracy": 0.9}))
+    (tmp_path / "half_eval.json").write_text(json.dumps({"metrics": {"success_interval": [0, None]}}))
+    (tmp_path / "broken_module.py").write_text("def :")
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "nothing").mkdir()
     write_other_architecture(finished_run / "checkpoints" / f"{STEM}.zip", tmp_path / "architecture.zip")
     return tmp_path
@@ -90,17 +97,29 @@ def workplace(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def write_other_architecture(source: Path, path: Path) -> None:
     """The checkpoint at ``source`` with a config whose networks are larger than its weights."""
+
+    def larger(state: dict[str, Any], weights: dict[str, Any]) -> None:
+        state["config"]["net_arch"] = [16, 16]
+
+    edit(source, path, larger)
+
+
+def edit(source: Path, path: Path, change: Callable[[dict[str, Any], dict[str, Any]], object]) -> None:
+    """Writes the checkpoint at ``source`` to ``path``, with ``change`` made to its state and weights."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
         state = json.loads(old.read("checkpoint.json"))
-        state["config"]["net_arch"] = [16, 16]
+        weights = torch.load(io.BytesIO(old.read("weights.pt")), weights_only=True)
+        change(state, weights)
+        tensors = io.BytesIO()
+        torch.save(weights, tensors)
         new.writestr("checkpoint.json", json.dumps(state))
-        new.writestr("weights.pt", old.read("weights.pt"))
+        new.writestr("weights.pt", tensors.getvalue())
 
 
 def digests(*folders: Path) -> dict[Path, str]:
-    """File -> digest of what it holds."""
-    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
-    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    """File -> digest of what it holds, folder -> nothing."""
+    paths = (path for folder in folders for path in folder.rglob("*"))
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in paths}
 
 
 def assert_one_line(ended: Ended, *words: str) -> None:
@@ -171,6 +190,16 @@ def test_absent_flags_on_resume_are_the_checkpoints(workplace: Path, parsed: Cal
     assert (config.resume, config.total_steps) == (path, 400)
 
 
+def test_a_time_budget_is_of_its_session_and_not_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(f"{TINY_RUN} --time-budget 0.0001").code == 0
+    (first,) = Path("checkpoints").glob("*.zip")
+    ended = command(f"train --resume {first}")
+    assert "done: 200 env steps" in ended.out
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_exits_with_0(name: str, command: Command) -> None:
     ended = command(f"{name} --help")
@@ -226,6 +255,20 @@ ERRORS = {
     "out of range": ("train --gamma 1.5", ["--gamma 1.5"]),
     "unknown recipe": ("train --recipe chapter9", ["'chapter9'", "step4"]),
     "unknown env": ("train --env FetchPush-v3", ["'FetchPush-v3'", "did you mean FetchPush-v4"]),
+    "env without a name": ("train --env :", ["':'", "module and name"]),
+    "env without goals": ("train --env gymnasium:Pendulum-v1", ["'gymnasium:Pendulum-v1'", "goal-conditioned"]),
+    "env with other goals": ("train --env gymnasium_robotics:HandReach-v3", ["(15,)", "3-D goals"]),
+    "env that cannot be imported": ("train --env broken_module:Task-v0", ["SyntaxError", "check module and name"]),
+    "picture larger than GL draws": (
+        "train --env FetchReach-v4 --n-envs 1 --buffer-size 200 --render-size 40000",
+        ["40000x40000", "--render-size"],
+    ),
+    "more channels than rows": (
+        "train --image-size 42 --frame-stack 16 --buffer-size 200",
+        ["--frame-stack 16", "--image-size 42"],
+    ),
+    "layer out of range": ("train --net-arch 1000000000", ["--net-arch (1000000000,)"]),
+    "device that stores nothing": ("train --full-state --device meta", ["--device meta", "cpu"]),
     "unknown device": ("train --full-state --device tpu9", ["--device tpu9", "cpu"]),
     "contradictory routing": ("train --critic-encoder --share-encoder", ["--critic-encoder", "--share-encoder"]),
     "contradictory state": ("train --full-state --critic-encoder", ["--full-state", "--critic-encoder"]),
@@ -261,7 +304,8 @@ ERRORS = {
     "evaluate: no episode": (f"evaluate --ckpt {FINAL} --n-eval-episodes 0", ["--n-eval-episodes 0"]),
     "evaluate: negative seed": (f"evaluate --ckpt {FINAL} --eval-seed -1", ["--eval-seed -1"]),
     "evaluate: unknown device": (f"evaluate --ckpt {FINAL} --device tpu9", ["--device tpu9"]),
-    "compare: no folder": ("compare nowhere", ["nowhere"]),
+    "compare: no folder": ("compare nowhere", ["there is no nowhere"]),
+    "compare: half of one": ("compare {tmp}/half_eval.json", ["half_eval.json"]),
     "compare: no evaluation": ("compare {tmp}/nothing", ["nothing", "visual-her evaluate"]),
     "compare: foreign": ("compare {tmp}/foreign_eval.json", ["foreign_eval.json"]),
     "verify: nothing": ("verify", ["wrapper|encoder|policy"]),
@@ -281,6 +325,61 @@ def test_bad_input_is_one_line_and_changes_nothing(
     ended = command(line.replace("{tmp}", str(workplace)))
     assert_one_line(ended, *(word.replace("{tmp}", str(workplace)) for word in words))
     assert digests(finished_run, workplace) == before, "a refused command changed files"
+
+
+EDITS: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
+    "no count of updates": lambda state, weights: state.pop("updates"),
+    "a step below 0": lambda state, weights: state.update(step=-5),
+    "no random state of torch": lambda state, weights: weights.pop("torch_rng"),
+    "no random state of the buffer": lambda state, weights: state.update(buffer_rng=None),
+    "weights that are none": lambda state, weights: weights.update(policy=3),
+    "an unknown encoder": lambda state, weights: state["config"].update(encoder="vit"),
+    "a learning rate of null": lambda state, weights: state["config"].update(learning_rate=None),
+    "a seed in words": lambda state, weights: state["config"].update(seed="x"),
+    "no environment": lambda state, weights: state["config"].update(n_envs=0),
+    "layers that are no list": lambda state, weights: state["config"].update(net_arch=3),
+}
+
+
+@pytest.mark.parametrize("line", ["train --total-steps 400 --no-checkpoint-buffer --resume", "evaluate --ckpt"])
+@pytest.mark.parametrize("what", EDITS)
+def test_a_checkpoint_that_does_not_fit_together_is_refused(
+    what: str, line: str, workplace: Path, finished_run: Path, command: Command
+) -> None:
+    edit(finished_run / FINAL, workplace / "edited.zip", EDITS[what])
+    before = digests(finished_run)
+    assert_one_line(command(f"{line} {workplace}/edited.zip"))
+    assert digests(finished_run) == before
+
+
+def test_a_damaged_checkpoint_of_the_same_run_is_named(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    shutil.copytree(finished_run, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FINAL).write_bytes(b"PK")
+    line = f"train --resume checkpoints/{STEM}_100_steps.zip --total-steps 400"
+    assert_one_line(command(line), f"{STEM}.zip, of the same run, cannot be read: move it away")
+
+
+def test_a_second_process_does_not_train_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    endless = TINY_RUN.replace("--total-steps 200", "--total-steps 1000000")
+    first = subprocess.Popen([sys.executable, "-m", "visual_her", *shlex.split(endless)], stderr=subprocess.DEVNULL)
+    try:
+        progress = tmp_path / "runs" / TAG / "FetchReach-v4" / "seed0" / "progress.csv"
+        while not progress.exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        assert_one_line(command(TINY_RUN), "another process is training", "--seed")
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+    # What a killed run leaves is refused for another reason, which is true then.
+    assert "another process" not in command(TINY_RUN).err
 
 
 @pytest.mark.parametrize("line", ["train --total-steps 400 --resume", "evaluate --ckpt"])
@@ -387,6 +486,24 @@ WITHOUT_GL = {
     "neither EGL nor OSMesa": ("sys.modules['mujoco.egl'] = sys.modules['mujoco.osmesa'] = None", {}),
     "a backend that does not exist": ("", {"MUJOCO_GL": "vulkan"}),
 }
+
+
+def test_a_verification_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "visual_her", "verify", "policy"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert digests(tmp_path) == {}
+
+
+def test_a_verification_without_gl_is_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "visual_her", "verify", "wrapper"],
+        cwd=tmp_path,
+        env=os.environ | {"MUJOCO_GL": "vulkan"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_one_line(Ended(done.returncode, done.stdout, done.stderr), "MUJOCO_GL")
 
 
 @pytest.mark.parametrize("case", WITHOUT_GL)

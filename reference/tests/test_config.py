@@ -242,7 +242,8 @@ def test_a_value_out_of_range_is_refused_by_its_flag(name: str, value: Any) -> N
     "changes",
     [
         {"n_envs": 1, "buffer_size": 50},
-        {"image_size": 8},
+        {"image_size": 12},
+        {"image_size": 8, "frame_stack": 2},
         {"render_size": 84},
         {"render_size": 480},
         {"drq_pad": 0},

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+import gymnasium_robotics
+import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv
 from visual_her.encoders import ManipulationExtractor, NatureCNN
@@ -15,6 +19,8 @@ from visual_her.policy import DrQv2SACPolicy, verify_gradient_flow
 from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 from visual_her_spec.fake_env import FakeEnv, compute_reward
+
+gym.register_envs(gymnasium_robotics)
 
 
 def wrapped() -> PixelObservationWrapper:
@@ -51,6 +57,7 @@ def test_stock_sac_trains_the_encoder_and_a_loaded_agent_goes_on(tmp_path: Path)
     agent.learn(40)
     assert moved(before, encoder_state(agent)), "SAC's critic step did not move every encoder parameter"
     agent.save(tmp_path / "agent")
+    agent.save_replay_buffer(tmp_path / "replay")
     loaded = SAC.load(tmp_path / "agent", env=agent.get_env(), device="cpu")
     assert isinstance(loaded.policy, DrQv2SACPolicy)
     encoder = {id(parameter) for parameter in loaded.critic.features_extractor.parameters()}
@@ -61,10 +68,37 @@ def test_stock_sac_trains_the_encoder_and_a_loaded_agent_goes_on(tmp_path: Path)
     assert encoder <= held["critic"], "after loading, the critic's optimizer holds other tensors than the encoder's"
     assert not encoder & held["actor"], "after loading, the encoder is in the actor's optimizer"
     assert verify_gradient_flow(loaded.policy).actor == 0
-    loaded.replay_buffer = agent.replay_buffer  # SB3 saves it apart; without it stock SAC samples an empty buffer
+    loaded.load_replay_buffer(tmp_path / "replay")  # SB3 saves it apart; without it stock SAC samples an empty buffer
+    assert loaded.replay_buffer.size() == agent.replay_buffer.size()  # type: ignore[union-attr]
     before = encoder_state(loaded)
     loaded.learn(40, reset_num_timesteps=False)
     assert moved(before, encoder_state(loaded)), "after loading, training does not move the encoder"
+
+
+def test_the_wrapper_passes_gymnasiums_own_check() -> None:
+    env = PixelObservationWrapper(gym.make("FetchReach-v4"), image_size=16, goal_marker="hidden")  # type: ignore[arg-type]
+    try:
+        check_env(env, skip_render_check=True)
+    finally:
+        env.close()
+
+
+def test_a_key_that_the_extractor_would_leave_out_is_refused() -> None:
+    space = gym.spaces.Dict(
+        {"pixels": gym.spaces.Box(0, 255, (3, 36, 36), np.uint8), "velocity": gym.spaces.Box(-1, 1)}
+    )
+    with pytest.raises(ValueError, match="'velocity' is none of pixels"):
+        ManipulationExtractor(space, goal_mode="none")
+
+
+def test_more_channels_than_rows_are_refused_because_sb3_transposes_them() -> None:
+    with pytest.raises(ValueError, match="SB3 would take them for the rows"):
+        PixelObservationWrapper(FakeEnv(episode_length=5, size=36), image_size=36, frame_stack=13)
+
+
+def test_a_batch_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size=0 draws nothing"):
+        make().replay_buffer.sample(0)  # type: ignore[union-attr]
 
 
 def test_share_features_extractor_is_refused_by_the_policy_that_decides_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import shlex
@@ -239,6 +240,68 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> Non
     assert checkpoints.read(path).step == int(step)
     assert Run(tmp_path).replays() == [step]
     assert f"--resume {path.relative_to(tmp_path)}" in ended.stdout.splitlines()[-1]
+
+
+def test_a_job_scheduler_that_signals_every_process_leaves_a_checkpoint(tmp_path: Path) -> None:
+    ended = signalled(PIXELS, tmp_path, name="SIGTERM", at=105)
+    assert ended.returncode == 0, ended.stderr
+    assert "killed by" not in ended.stderr
+    ((step, _),) = Run(tmp_path).checkpoints().items()
+    assert step in ("210", "212")
+
+
+AT_THE_END = """
+import os, signal, sys
+from visual_her import checkpoint
+from visual_her.cli import run
+
+save = checkpoint.save
+
+def save_and_signal(*arguments, **options):
+    os.kill(os.getpid(), signal.Signals[sys.argv[1]])
+    return save(*arguments, **options)
+
+checkpoint.save = save_and_signal
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_during_the_last_checkpoint_does_not_cost_it(name: str, tmp_path: Path) -> None:
+    flags = "--n-envs 2 --buffer-size 200 --learning-starts 100 --total-steps 200 --checkpoint-freq 0"
+    arguments = shlex.split(f"{STATE} {flags}")
+    ended = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, name, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert set(Run(tmp_path).checkpoints()) == {"final"}
+
+
+def test_a_full_disk_ends_in_one_sentence_that_names_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write, written = checkpoints._write_atomically, 0
+
+    def until_it_is_full(path: Path, how: Any) -> None:
+        nonlocal written
+        written += 1
+        if written > 3:  # a replay buffer and a checkpoint, and one more replay buffer
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, how)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoints, "_write_atomically", until_it_is_full)
+    flags = "--n-envs 2 --buffer-size 300 --learning-starts 100 --total-steps 300 --checkpoint-freq 100"
+    assert run(shlex.split(f"{STATE} {flags}")) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert "No space left on device" in error.splitlines()[-1]
+    assert set(Run(tmp_path).checkpoints()) == {"100"}
+    assert Run(tmp_path).replays() == ["100"], (
+        "a replay buffer without its checkpoint is left behind, or the old one is gone"
+    )
+    assert str(Run(tmp_path).checkpoints()["100"].relative_to(tmp_path)) in error.splitlines()[-1]
+    assert len(list(tmp_path.rglob("*.replay.npz"))) == 1
 
 
 # --------------------------------------------------------------------- SIGKILL, with real pixels

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from visual_her.config import TrainConfig
+from visual_her.config import TrainConfig, check
 from visual_her.errors import UsageError
 from visual_her.privileged import PrivilegedSAC
 from visual_her.replay import HerFrameBuffer
@@ -87,7 +87,12 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
             torch.save(weights, tensors)
             archive.writestr("weights.pt", tensors.getvalue())
 
-    _write_atomically(path, write)
+    try:
+        _write_atomically(path, write)
+    except OSError:
+        if replay is not None and not path.exists():
+            replay.unlink()  # of no use without its checkpoint
+        raise
     return replay
 
 
@@ -109,6 +114,11 @@ def read(path: str | Path) -> Checkpoint:
                 raise UsageError(f"{path} has another checkpoint format than {FORMAT}: use the version that wrote it.")
             weights = torch.load(io.BytesIO(archive.read("weights.pt")), map_location="cpu", weights_only=True)
         config = TrainConfig.from_json(state["config"])
+        check(config)
+        if min(state["step"], state["updates"], state["episodes"]) < 0 or not {"policy", "torch_rng"} <= set(weights):
+            raise ValueError("counters or weights are missing")
+        for generator in ("buffer_rng", "action_rng"):
+            np.random.PCG64().state = state[generator]
         return Checkpoint(path, config, int(state["step"]), state, weights)
     except UsageError:
         raise
@@ -129,7 +139,7 @@ def restore(agent: PixelSAC, checkpoint: Checkpoint) -> None:
         if agent.log_ent_coef is not None:
             with torch.no_grad():
                 agent.log_ent_coef.copy_(checkpoint.weights["log_ent_coef"])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"the weights in {checkpoint.path} are of another architecture than its config: use another checkpoint."
         ) from error

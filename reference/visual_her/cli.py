@@ -7,6 +7,7 @@ one sentence on standard error and exit code 2.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -89,6 +90,7 @@ class EvaluateArguments:
 def _evaluate(arguments: list[str]) -> int:
     options, rest = _parse_known(EvaluateArguments, arguments, "evaluate")
     from visual_her.checkpoint import read
+    from visual_her.comparison import print_table
     from visual_her.evaluation import evaluate, write_result
     from visual_her.preflight import check_writable
 
@@ -97,7 +99,7 @@ def _evaluate(arguments: list[str]) -> int:
     check_writable(options.results_dir)  # before an hour of episodes, not after
     result = evaluate(options.ckpt, n_episodes=options.n_eval_episodes, seed=options.eval_seed, device=options.device)
     path = write_result(result, options.results_dir)
-    _print_table([(path, result)])
+    print_table([(path, result)])
     print(f"written: {path}")
     return 0
 
@@ -112,9 +114,9 @@ class CompareArguments:
 
 def _compare(arguments: list[str]) -> int:
     options = _parse(CompareArguments, arguments, "compare")
-    from visual_her.evaluation import read_results
+    from visual_her.comparison import print_table, read_results
 
-    _print_table(read_results(list(options.paths)))
+    print_table(read_results(list(options.paths)))
     return 0
 
 
@@ -124,8 +126,11 @@ def _verify(arguments: list[str]) -> int:
             print("usage: visual-her verify wrapper|encoder|policy\n\nPrints one PASS or FAIL line a check.")
             return 0
         raise UsageError(f"verify what? Say visual-her verify {'|'.join(VERIFICATIONS)}.")
+    from visual_her.preflight import check_renderer
     from visual_her.verification import verify
 
+    if arguments[0] == "wrapper":
+        check_renderer()
     return verify(*VERIFICATIONS[arguments[0]])
 
 
@@ -244,7 +249,7 @@ def _base_config(arguments: list[str]) -> tuple[TrainConfig, list[str]]:
     if name is None and checkpoint is not None and not _wants_help(arguments):
         from visual_her.checkpoint import read
 
-        return read(checkpoint).config, rest
+        return dataclasses.replace(read(checkpoint).config, time_budget=None), rest  # that was of its session
     if name is None and "--full-state" in [argument.replace("_", "-") for argument in arguments]:
         name = "full-state"
     return (recipe(name) if name else TrainConfig()), rest
@@ -293,40 +298,3 @@ def _refuse_contradictions(stored: TrainConfig, given: TrainConfig, path: str) -
         if name not in RUN_FIELDS or name in ("env", "seed"):
             flag = "--" + name.replace("_", "-")
             raise UsageError(f"{flag} {ours} contradicts {path}, which has {theirs}: leave the flag out.")
-
-
-_COLUMNS = ("run", "env", "steps", "episodes", "success [95 %]", "return", "distance", "time to success")
-
-
-def _print_table(results: list[tuple[Path, dict[str, Any]]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "run",
-        "env",
-        "steps",
-        "episodes",
-        "success [95 %]",
-        "return",
-        "distance",
-        "time to success",
-        box=None,
-        pad_edge=False,
-    )
-    for _, result in results:
-        metrics = result["metrics"]
-        low, high = metrics["success_interval"]
-        time = metrics["mean_time_to_success"]
-        table.add_row(
-            f"{result['config_tag']} seed{result['seed']}",
-            result["env_id"],
-            f"{result['step']:,}",
-            str(result["episodes"]),
-            f"{metrics['success_rate']:.1%} [{low:.1%}, {high:.1%}]",
-            f"{metrics['mean_return']:.1f}",
-            f"{metrics['mean_goal_distance'] * 100:.1f} cm",
-            "-" if time is None else f"{time:.1f} steps",
-        )
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-    print("deterministic actions, success at the last step, Wilson interval")

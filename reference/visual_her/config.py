@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from visual_her.errors import UsageError
 
@@ -145,7 +145,21 @@ class TrainConfig:
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use its version.")
-        return cls(**{**values, "net_arch": tuple(values.get("net_arch", (256, 256)))})
+        config = cls(**{**values, "net_arch": tuple(values.get("net_arch", (256, 256)))})
+        for name, hint in get_type_hints(cls).items():
+            if not _is_a(getattr(config, name), hint):
+                raise UsageError(f"field {name} of the stored config is {values[name]!r}: use another checkpoint.")
+        return config
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value from a JSON file is of a field's type."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        return all(type(size) is int for size in value)
+    options = get_args(hint) or (hint,)  # of X | None
+    return type(value) in options or (type(value) is int and float in options)
 
 
 # Fields that do not change what is learned, or that stand in a file name of their own: never part of the tag.
@@ -298,6 +312,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
     least_buffer = 50 * config.n_envs
     return [
         *((not given[n] >= x, f"{flag(n)} is too small: use at least {x}.") for n, x in _LEAST.items() if n in given),
+        *((given[n] > x, f"{flag(n)} is too large: use at most {x}.") for n, x in _MOST.items() if n in given),
         *(
             (not 0 < given[n] < math.inf, f"{flag(n)} is out of range: use a finite number above 0.")
             for n in ("learning_rate", "time_budget")
@@ -307,9 +322,16 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
             for n in ("gamma", "tau", "random_actions")
         ),
-        (config.seed >= 2**32, f"{flag('seed')} is too large: use at most {2**32 - 1}."),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
-        (min(config.net_arch, default=1) < 1, f"--net-arch {config.net_arch} has an empty layer: use sizes above 0."),
+        (
+            not all(1 <= size <= 65_536 for size in config.net_arch),
+            f"--net-arch {config.net_arch} is out of range: use layers of 1 to 65536.",
+        ),
+        (
+            config.encodes_pixels and 3 * config.frame_stack > config.image_size,
+            f"{flag('frame_stack')} makes more channels than --image-size {config.image_size} has rows, and SB3 would "
+            "take them for the rows: lower it, or raise --image-size.",
+        ),
         (
             config.render_size is not None and config.render_size < config.image_size,
             f"{flag('render_size')} is below --image-size {config.image_size}: raise it.",
@@ -326,6 +348,16 @@ _LEAST = {
     "her_n_sampled_goal": 0, "batch_size": 1, "ent_coef": 0, "gradient_steps": 1, "learning_starts": 0,
     "checkpoint_freq": 0, "torch_threads": 1, "seed": 0,
 }  # fmt: skip
+
+
+_MOST = {
+    "seed": 2**32 - 1,
+    "n_envs": 1024,
+    "image_size": 4096,
+    "num_filters": 4096,
+    "batch_size": 2**20,
+    "learning_rate": 1,
+}
 
 
 def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:

@@ -33,6 +33,7 @@ def demo(arguments: DemoArguments) -> int:
     """Trains, evaluates, draws; returns 0 if at least 90 % of the episodes succeed, else 1."""
     folder = _fresh(Path(arguments.out))
     check_writable(folder)
+    folder.mkdir(parents=True)
     config = dataclasses.replace(
         recipe("demo"),
         seed=arguments.seed,

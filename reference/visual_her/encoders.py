@@ -155,7 +155,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         standardize: whether the vectors pass a ``Standardize``, which the agent fills before its first update.
 
     Raises:
-        ValueError: an unknown encoder or goal mode, or a goal that the space does not have.
+        ValueError: an unknown encoder, goal mode or key, or a goal that the space does not have.
     """
 
     def __init__(
@@ -214,6 +214,9 @@ class ManipulationExtractor(BaseFeaturesExtractor):
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:
     if goal_mode not in ("none", "desired", "both"):
         raise ValueError(f"goal_mode={goal_mode!r} is unknown: choose none, desired or both.")
+    unknown = set(space.spaces) - {"pixels", *VECTOR_KEYS}
+    if unknown:
+        raise ValueError(f"{min(unknown)!r} is none of pixels, {', '.join(VECTOR_KEYS)}: rename it, or leave it out.")
     granted = {"none": (), "desired": ("desired_goal",), "both": ("achieved_goal", "desired_goal")}[goal_mode]
     missing = [key for key in granted if key not in space.spaces]
     if missing:

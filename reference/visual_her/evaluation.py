@@ -21,7 +21,7 @@ from visual_her.checkpoint import Checkpoint
 from visual_her.config import TrainConfig, tag
 from visual_her.errors import UsageError
 from visual_her.pixel_env import Observation
-from visual_her.preflight import check_device, check_renderer, check_writable
+from visual_her.preflight import check_device, check_renderer
 from visual_her.provenance import provenance
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_env, make_task
@@ -115,7 +115,7 @@ def evaluate(
         raise UsageError(f"--eval-seed {seed} is out of range: use one from 0 to {2**32 - n_episodes - 1}.")
     checkpoint = checkpoints.read(path)
     check_device(device)
-    renderer = check_renderer() if checkpoint.config.uses_pixels else None
+    renderer = check_renderer(checkpoint.config) if checkpoint.config.uses_pixels else None
     agent, env = load_agent(checkpoint, device=device)
     try:
         episodes = [
@@ -171,32 +171,10 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
 
 def write_result(result: dict[str, Any], results_dir: str | Path) -> Path:
     """Writes ``{checkpoint's name}_eval.json``; an earlier evaluation stays, the new one is then numbered."""
-    check_writable(results_dir)
+    Path(results_dir).mkdir(parents=True, exist_ok=True)
     stem = Path(result["checkpoint"]).stem
     path, number = Path(results_dir) / f"{stem}_eval.json", 2
     while path.exists():
         path, number = Path(results_dir) / f"{stem}_eval-{number}.json", number + 1
     path.write_text(json.dumps(result, indent=2) + "\n")
     return path
-
-
-def read_results(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
-    """Evaluations from files and folders.
-
-    Raises:
-        UsageError: there is none, or a file is no evaluation.
-    """
-    files: list[Path] = []
-    for path in paths:
-        files += sorted(path.glob("*_eval*.json")) if path.is_dir() else [path]
-    if not files:
-        raise UsageError(f"there is no evaluation in {', '.join(map(str, paths))}: make one with visual-her evaluate.")
-    results = []
-    for file in files:
-        try:
-            result = json.loads(file.read_text())
-            result["metrics"]["success_interval"][1]  # an evaluation has one
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise UsageError(f"{file} is no evaluation: give files that visual-her evaluate wrote.") from error
-        results.append((file, result))
-    return results

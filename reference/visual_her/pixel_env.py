@@ -26,7 +26,7 @@ GOAL_KEYS: dict[str, tuple[str, ...]] = {
 FETCH_OBJECT_PROPRIOCEPTION = (0, 1, 2, 9, 10, 20, 21, 22, 23, 24)
 
 
-class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
+class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any], gym.utils.RecordConstructorArgs):
     """Replaces the state by a stack of camera frames, proprioception and the goal vectors that ``goal_mode`` grants.
 
     The observation is a dict:
@@ -69,7 +69,17 @@ class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
         goal_marker: GoalMarker = "visible",
         proprioception: tuple[int, ...] | None = None,
     ) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(
+            self,
+            goal_mode=goal_mode,
+            frame_stack=frame_stack,
+            image_size=image_size,
+            render_size=render_size,
+            camera=camera,
+            goal_marker=goal_marker,
+            proprioception=proprioception,
+        )
+        gym.Wrapper.__init__(self, env)
         _check_options(env, goal_mode, frame_stack, image_size, render_size, camera, goal_marker)
         source: spaces.Dict = env.observation_space  # type: ignore[assignment]
         self._goal_keys = GOAL_KEYS[goal_mode]
@@ -173,6 +183,11 @@ def _check_options(
         raise ValueError(
             f"frame_stack={frame_stack}, image_size={image_size} and render_size={render_size} do not fit: "
             "use at least one frame of one pixel, rendered at least as large as it is returned."
+        )
+    if 3 * frame_stack > image_size:
+        raise ValueError(
+            f"frame_stack={frame_stack} makes more channels than an image of image_size={image_size} has rows, and SB3 "
+            "would take them for the rows: use fewer frames or larger images."
         )
     if not isinstance(env.observation_space, spaces.Dict) or not {
         "observation",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import re
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gymnasium as gym
 import torch
+from filelock import FileLock, Timeout
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
@@ -32,20 +35,19 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     Raises:
         UsageError: it does not fit into the memory that is available now.
     """
-    frame_bytes = _compressed_frame_bytes(config, observation_space)
 
-    def needed(size: int) -> int:
+    def needed(size: int, storage: str = config.storage) -> int:
         return buffer_bytes(
             size,
             observation_space,
             action_dim,
             n_envs=config.n_envs,
             episode_length=episode_length,
-            frame_bytes=frame_bytes,
+            frame_bytes=_compressed_frame_bytes(config, observation_space) if storage == "compressed" else None,
         )
 
-    on_gpu = frame_bytes is None and (
-        config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    on_gpu = config.storage == "raw" and (
+        config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
     )
     available = available_memory() - TRAINER_BYTES - config.n_envs * WORKER_BYTES
     if on_gpu:
@@ -58,7 +60,7 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     while largest > 0 and needed(largest) > available:
         largest -= least
     advice = f"use --buffer-size {largest} or less" if largest >= least else "free some memory"
-    if config.uses_pixels and frame_bytes is None:
+    if config.encodes_pixels and config.storage == "raw" and needed(config.buffer_size, "compressed") <= available:
         advice += ", or --storage compressed"
     where = "on the GPU" if on_gpu else "in memory beside the trainer and its workers"
     raise UsageError(
@@ -69,8 +71,8 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
 
 
 def _compressed_frame_bytes(config: TrainConfig, observation_space: gym.spaces.Dict) -> int | None:
-    """Bytes claimed for each frame where frames are compressed, with their bookkeeping; else ``None``."""
-    if config.storage == "raw" or not config.uses_pixels:
+    """Bytes claimed for a compressed frame with its bookkeeping; ``None`` where no frame is stored."""
+    if not config.encodes_pixels:
         return None
     from visual_her.compressed_frames import BOOKKEEPING_BYTES, claimed_frame_bytes
 
@@ -87,16 +89,23 @@ def memory_table(bytes_per_transition: float) -> str:
     return "\n".join(rows)
 
 
-def check_renderer() -> str:
+def check_renderer(config: TrainConfig | None = None) -> str:
     """The GL renderer's name.
 
     Raises:
-        UsageError: no off-screen OpenGL; the message names the package to install.
+        UsageError: no off-screen OpenGL, then the message names the package to install; or ``config``'s pictures are
+            too large for it.
     """
     try:
-        return probe_gl_renderer()[1]
+        name = probe_gl_renderer()[1]
     except RenderingUnavailableError as error:
         raise UsageError(str(error)) from error
+    size = (config.render_size or 2 * config.image_size) if config else 1
+    try:
+        probe_gl_renderer(size)
+    except RenderingUnavailableError as error:
+        raise UsageError(f"{name} cannot draw {size}x{size} pixels: lower --render-size or --image-size.") from error
+    return name
 
 
 def check_device(device: str) -> None:
@@ -105,6 +114,8 @@ def check_device(device: str) -> None:
     Raises:
         UsageError: it does not exist here.
     """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(f"--device {device} is none to train on: use cpu, cuda, cuda:1, mps or auto.")
     try:
         torch.zeros(1, device="cpu" if device == "auto" else device)
     except Exception as error:  # torch raises AssertionError, RuntimeError or others, by build and device
@@ -112,14 +123,40 @@ def check_device(device: str) -> None:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Makes a folder and proves that a file can be written there.
+    """Proves that a file can be written into a folder, or that the folder can be made; nothing is left behind.
 
     Raises:
         UsageError: it cannot.
     """
     try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        folder = Path(folder).absolute()
+        with tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())):
             pass
     except OSError as error:
         raise UsageError(f"cannot write into {folder} ({error.strerror}): choose another folder.") from error
+
+
+@contextlib.contextmanager
+def alone(run_dir: Path) -> Iterator[Callable[[], None]]:
+    """No second process trains into ``run_dir`` meanwhile. Yields what makes the folder, if it is not there yet.
+
+    Raises:
+        UsageError: another process does.
+    """
+    lock = FileLock(run_dir / ".lock")
+
+    def claim() -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise UsageError(
+                f"another process is training into {run_dir}: wait for its end, or choose another --seed or --log-dir."
+            ) from error
+
+    try:
+        if Path(lock.lock_file).exists():
+            claim()
+        yield claim
+    finally:
+        lock.release(force=True)

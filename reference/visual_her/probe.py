@@ -41,7 +41,7 @@ def probe_error(agent: PixelSAC, transitions: int = 512) -> float | None:
     fitted = np.isin(episodes, np.unique(episodes)[::2])
     if fitted.sum() < 2 or fitted.all():
         return None
-    features = torch.cat([extractor.pixel_features(part.float() / 255) for part in pixels.split(128)])
+    features = torch.cat([extractor.pixel_features(part.float() / 255) for part in torch.split(pixels, 128)])
     estimates = linear_estimates(features.double().cpu().numpy(), positions, fitted)
     return float(np.median(np.linalg.norm(estimates - positions, axis=1)[~fitted]))
 

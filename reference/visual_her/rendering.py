@@ -84,10 +84,11 @@ def choose_backend() -> str:
             context.make_current()
             context.free()
         except Exception as error:  # every binding fails in its own way, often with an AttributeError
-            errors.append(
-                f"{name}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
-            )
-            os.environ.pop("PYOPENGL_PLATFORM", None)
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            platform = os.environ.pop("PYOPENGL_PLATFORM", name)
+            if platform != name:
+                reason += f"; PYOPENGL_PLATFORM={platform} chooses another: unset it"
+            errors.append(f"{name}: {reason}")
             for module in [m for m in sys.modules if m == "OpenGL" or m.startswith("OpenGL.")]:
                 del sys.modules[module]  # PyOpenGL binds to one platform when it is first imported
             continue
@@ -106,16 +107,17 @@ def gl_renderer_name() -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def probe_gl_renderer() -> tuple[str, str]:
-    """Opens and closes a context: (backend, GL_RENDERER).
+def probe_gl_renderer(size: int = 16) -> tuple[str, str]:
+    """Opens a context, draws (size, size) pixels, closes it: (backend, GL_RENDERER).
 
     Raises:
-        RenderingUnavailableError: no context could be opened.
+        RenderingUnavailableError: no context could be opened, or none of this size.
     """
     backend = choose_backend()
     model = mujoco.MjModel.from_xml_string("<mujoco/>")
+    model.vis.global_.offwidth = model.vis.global_.offheight = size
     try:
-        with mujoco.Renderer(model, 16, 16) as renderer:
+        with mujoco.Renderer(model, size, size) as renderer:
             renderer.render()
             return backend, gl_renderer_name()
     except Exception as error:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 
 from visual_her.augmentation import RandomShift
@@ -30,7 +30,7 @@ Indices = npt.NDArray[np.int64]
 RewardFunction = Callable[[Array, Array, Any], Any]
 
 
-class HerFrameBuffer(BaseBuffer):
+class HerFrameBuffer(ReplayBuffer):
     """Replay of goal-conditioned episodes with HER's ``future`` strategy (Andrychowicz et al. 2017).
 
     Args:
@@ -76,7 +76,11 @@ class HerFrameBuffer(BaseBuffer):
         storage: Storage = "raw",
         frame_bytes: int | None = None,
     ) -> None:
-        super().__init__(buffer_size, observation_space, action_space, device, n_envs)
+        BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)  # not its arrays
+        self.optimize_memory_usage, self.handle_timeout_termination = (
+            optimize_memory_usage,
+            True,
+        )  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
         self.n_sampled_goal = n_sampled_goal
@@ -126,7 +130,7 @@ class HerFrameBuffer(BaseBuffer):
 
     # ------------------------------------------------------------------ adding
 
-    def add(
+    def add(  # type: ignore[override]  # SB3's own buffers for dicts do this, too
         self,
         obs: Mapping[str, Array],
         next_obs: Mapping[str, Array],
@@ -214,7 +218,7 @@ class HerFrameBuffer(BaseBuffer):
 
     # ---------------------------------------------------------------- sampling
 
-    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:
+    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:  # type: ignore[override]
         """Uniform transitions, relabelled with probability k / (k + 1).
 
         Args:
@@ -227,8 +231,10 @@ class HerFrameBuffer(BaseBuffer):
 
         Raises:
             RuntimeError: no episode is complete yet.
-            ValueError: ``env`` is given.
+            ValueError: ``env`` is given, or ``batch_size`` is below 1.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} draws nothing: use at least 1.")
         if env is not None:
             raise ValueError("HerFrameBuffer does not normalise: leave VecNormalize out.")
         envs, slots = self._draw_transitions(batch_size)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -98,12 +99,17 @@ def train(config: TrainConfig) -> TrainResult:
     started = time.monotonic()
     check(config)
     paths = RunPaths.of(config)
+    with preflight.alone(paths.run_dir) as claim:
+        return _train_alone(config, paths, claim, started)
+
+
+def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None], started: float) -> TrainResult:
     resumed = _prepare_resume(config, paths) if config.resume else None
     if resumed is None:
         _refuse_overwriting(paths)
     preflight.check_device(config.device)
     task = make_task(config.env)
-    renderer = preflight.check_renderer() if config.uses_pixels else None
+    renderer = preflight.check_renderer(config) if config.uses_pixels else None
     for folder in (paths.run_dir, paths.checkpoints_dir):
         preflight.check_writable(folder)
     if config.torch_threads:
@@ -121,6 +127,7 @@ def train(config: TrainConfig) -> TrainResult:
             _resume(agent, config, resumed)
         # A resumed run gets new episodes, not its first ones once more; two seeds share none.
         env.seed(int(np.random.SeedSequence([config.seed, agent.num_timesteps]).generate_state(1)[0] >> 1))
+        claim()
         agent.set_logger(make_logger(paths.run_dir, resumed.step if resumed else 0))
         run = _Run(config, paths, agent, renderer, started, episode_length)
         return run.to_the_end()
@@ -158,18 +165,25 @@ class _Run:
                 self._learn_until(self._next_stop(), callback)
                 if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
                     self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
+            callback.close()
+            finished = agent.num_timesteps >= config.total_steps
+            self._write(self.paths.final if finished else self.paths.at(agent.num_timesteps))
         except WorkerError as error:
             self._write(self.paths.at(agent.num_timesteps))
             raise UsageError(f"{error}; then go on with --resume {self.written}.", details=error.details) from error
         except MemoryError as error:
             self._write(self.paths.at(agent.num_timesteps))
             raise UsageError(f"{error} The last checkpoint is {self.written}.") from error
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            raise UsageError(
+                f"cannot write{where} at env step {agent.num_timesteps} ({error.strerror}): mend that, then go on with "
+                + (f"--resume {self.written}." if self.written else "a new run, there is no checkpoint yet.")
+            ) from error
         finally:
-            callback.close()
+            callback.bar.close()
             for name, handler in previous.items():
                 signal.signal(name, handler)
-        finished = agent.num_timesteps >= config.total_steps
-        self._write(self.paths.final if finished else self.paths.at(agent.num_timesteps))
         assert self.written is not None
         seconds = time.monotonic() - self.started
         return TrainResult(self.written, agent.num_timesteps, finished, seconds, self.paths, agent)
@@ -197,10 +211,10 @@ class _Run:
         print("\ninterrupted: writing a checkpoint", file=sys.stderr, flush=True)
 
     def _write(self, path: Path) -> None:
-        previous, self.written = self.written, path
         if path == self.paths.final:
             _keep_old_final(path, self.paths)
         replay = checkpoints.save(self.agent, self.config, path, with_buffer=self.config.checkpoint_buffer)
+        previous, self.written = self.written, path
         self._write_meta(path)
         resumed_from = Path(self.config.resume) if self.config.resume else None
         if self.config.checkpoint_buffer and replay is None:
@@ -273,12 +287,16 @@ def _prepare_resume(config: TrainConfig, paths: RunPaths) -> Checkpoint:
             f"--total-steps {config.total_steps} is the target total and {config.resume} is at {stored.step} already: "
             "use a larger one."
         )
-    newer = [path for path in paths.existing() if checkpoints.read(path).step > stored.step]
-    if newer:
-        raise UsageError(
-            f"{newer[-1]} is newer than {config.resume} and this run would overwrite it: resume from it, move it "
-            "away, or use another --checkpoints-dir."
-        )
+    for path in reversed(paths.existing()):
+        try:
+            newer = checkpoints.read(path).step > stored.step
+        except UsageError as error:
+            raise UsageError(f"{path}, of the same run, cannot be read: move it away, then resume again.") from error
+        if newer:
+            raise UsageError(
+                f"{path} is newer than {config.resume} and this run would overwrite it: resume from it, move it "
+                "away, or use another --checkpoints-dir."
+            )
     return stored
 
 

@@ -42,10 +42,14 @@ def make_task(env_id: str) -> gym.Env[Any, Any]:
         gym.register_envs(gymnasium_robotics)
         try:
             task = gym.make(env_id)
-        except (gym.error.Error, ImportError) as error:
-            raise UsageError(f"the env {env_id!r} cannot be made ({error}): check module and name.") from error
-    if not hasattr(task.unwrapped, "compute_reward"):
-        raise UsageError(f"the env {env_id!r} has no compute_reward, which HER needs: choose a goal-conditioned task.")
+        except Exception as error:  # a module of one's own can fail in any way when it is imported
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UsageError(f"the env {env_id!r} cannot be made ({reason}): check module and name.") from error
+    goals = isinstance(task.observation_space, gym.spaces.Dict) and task.observation_space.spaces.get("achieved_goal")
+    if not hasattr(task.unwrapped, "compute_reward") or not isinstance(goals, gym.spaces.Box):
+        raise UsageError(f"the env {env_id!r} has no goals that HER can relabel: choose a goal-conditioned task.")
+    if goals.shape != (3,):
+        raise UsageError(f"the goals of {env_id!r} are {goals.shape}, not a position: choose a task with 3-D goals.")
     return task
 
 

@@ -54,7 +54,8 @@ def verify(area: str, passed: str) -> int:
             return report
 
     terminal, lines = sys.stdout, Lines()
-    arguments = ["--pyargs", visual_her_spec.__name__, "--area", area, "-c", os.devnull, "-p", "no:cacheprovider", "-s"]
+    arguments = ["--pyargs", visual_her_spec.__name__, "--area", area, "-c", os.devnull, "-s"]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:benchmark"]  # which would leave folders behind
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         pytest.main(arguments, plugins=[plugin, lines])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import multiprocessing
@@ -26,6 +27,9 @@ from visual_her.errors import UsageError
 
 MakeEnv = Callable[[], gym.Env[Any, Any]]
 Arrays = dict[str, npt.NDArray[Any]]  # one row an environment
+
+# A terminal and a job scheduler send them to every process; the trainer writes a checkpoint, then closes its workers.
+TRAINERS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerError(UsageError):
@@ -64,6 +68,7 @@ class WorkerVecEnv(VecEnv):
                 self._workers.append(worker)
                 self._home += [(worker, number) for number in range(len(envs))]
             super().__init__(n_envs, observation_space, action_space)  # asks every environment for its render mode
+            atexit.register(self.close)  # a worker ends with its pipe, and with nothing else
         except BaseException:
             self.close()
             raise
@@ -93,6 +98,7 @@ class WorkerVecEnv(VecEnv):
 
     def close(self) -> None:
         """Ends the workers, which see their pipe closed; one that does not end is killed after five seconds."""
+        atexit.unregister(self.close)
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
@@ -172,7 +178,13 @@ class _Worker:
         connection, theirs = context.Pipe()
         args = (theirs, CloudpickleWrapper(make), envs, buffers)
         process = context.Process(target=_work, args=args, daemon=True)
-        process.start()
+        blocked = signal.pthread_sigmask(
+            signal.SIG_BLOCK, TRAINERS_SIGNALS
+        )  # it inherits this, until it can ignore them
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()  # or the death of the worker would not be the end of the pipe
         return cls(envs, process, connection)
 
@@ -221,7 +233,8 @@ def _cores() -> int:
 
 def _work(connection: Connection, make: CloudpickleWrapper, envs: range, buffers: dict[str, _Shared]) -> None:
     """Answers until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's, which then closes its workers
+    for number in TRAINERS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer: one thread a worker
     with contextlib.suppress(EOFError, OSError):  # the trainer has gone

@@ -50,7 +50,8 @@ def check_implementation(
     if unknown:
         raise ValueError(f"there is no area {unknown[0]!r}: choose from {', '.join(AREAS)}.")
     carrier = _Carrier(impl, frozenset(select))
-    arguments = ["--pyargs", "visual_her_spec", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--profile", profile]
+    arguments = ["--pyargs", "visual_her_spec", "-q", "-c", "/dev/null", "--profile", profile]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:benchmark"]  # which would leave folders behind
     arguments += [f"--area={area}" for area in areas] + ["--learning"] * learning
     if report_dir is not None:
         arguments += [f"--report={report_dir}", f"--junitxml={Path(report_dir) / 'junit.xml'}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import tempfile
 import tomllib
 from collections.abc import Generator
 from pathlib import Path
@@ -39,8 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker and a derandomised Hypothesis profile: a verdict must not depend on luck."""
     config.addinivalue_line("markers", "requirement(entry): the requirement that a test checks")
-    from hypothesis import settings
+    from hypothesis import configuration, settings
 
+    if config.option.pyargs:  # judges from anybody's folder, and leaves nothing there
+        caches = tempfile.TemporaryDirectory()
+        config.add_cleanup(caches.cleanup)
+        configuration.set_hypothesis_home_dir(caches.name)
     settings.register_profile("verdict", derandomize=True, deadline=None, max_examples=25, database=None)
     settings.load_profile("verdict")
     config.stash[_RESULTS] = {}
