@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 from visual_her.encoders import ManipulationExtractor
 from visual_her.policy import DrQv2SACPolicy
-from visual_her.probe import linear_estimates, probe_error
+from visual_her.probe import linear_estimates, probe
 from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 
@@ -70,15 +70,17 @@ def agent(*, coloured: bool, drq_pad: int = 0) -> PixelSAC:
 
 
 def test_features_that_show_the_position_have_no_error() -> None:
-    error = probe_error(agent(coloured=True))
-    assert error is not None
-    assert error < 0.01  # a grey level is 0.004
+    probed = probe(agent(coloured=True))
+    assert probed is not None
+    assert probed.error < 0.01  # a grey level is 0.004
+    assert probed.spread > 0.2
 
 
 def test_without_sight_the_error_is_that_of_the_mean() -> None:
-    error = probe_error(agent(coloured=False))
-    assert error is not None
-    assert error > 0.3  # of positions in a unit cube
+    probed = probe(agent(coloured=False))
+    assert probed is not None
+    assert probed.error > 0.3  # of positions in a unit cube
+    assert probed.spread == 0
 
 
 def test_it_is_measured_on_episodes_that_it_was_not_fitted_on() -> None:
@@ -98,7 +100,7 @@ def test_a_run_is_the_same_with_and_without_a_look(drq_pad: int) -> None:
     """No draw of the run's own generators, no shifted picture."""
     looked, left = (agent(coloured=True, drq_pad=drq_pad) for _ in range(2))
     before = torch.get_rng_state()
-    probe_error(looked)
+    probe(looked)
     assert torch.equal(torch.get_rng_state(), before)
     first, second = (a.replay_buffer.sample(8) for a in (looked, left))  # type: ignore[union-attr]
     assert torch.equal(first.observations["pixels"], second.observations["pixels"])
@@ -108,7 +110,7 @@ def test_a_run_is_the_same_with_and_without_a_look(drq_pad: int) -> None:
 def test_there_is_nothing_to_probe_without_an_encoder_or_episodes() -> None:
     built = agent(coloured=True)
     built.replay_buffer.reset()  # type: ignore[union-attr]
-    assert probe_error(built) is None
+    assert probe(built) is None
     built = agent(coloured=True)
     built.critic.features_extractor.cnn = None  # type: ignore[union-attr, assignment]
-    assert probe_error(built) is None
+    assert probe(built) is None

@@ -1,4 +1,4 @@
-"""The command line: ``visual-her train | evaluate | compare | verify | conform | recipes | demo``.
+"""The command line: ``visual-her train | evaluate | compare | diagnose | verify | conform | recipes | demo``.
 
 Commands import what they need when they run, so that ``--help`` answers at once. An error that a user can act on is
 one sentence on standard error and exit code 2.
@@ -185,6 +185,25 @@ def _conform(arguments: list[str]) -> int:
     return report.exit_code
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiagnoseArguments:
+    """Names the phase of a run (failure, hockey-stick, convergence) and what to look at; the run may go on."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder with progress.csv, as the run's opening line names it, or with TensorBoard events of SB3."""
+
+
+def _diagnose(arguments: list[str]) -> int:
+    options = _parse(DiagnoseArguments, arguments, "diagnose")
+    from visual_her.diagnosis import diagnose, read_curve
+
+    found = diagnose(read_curve(options.run))
+    print(f"{found.phase}: {found.because}")
+    for sentence in found.findings:
+        print(f"- {sentence}")
+    return 0
+
+
 def _recipes(arguments: list[str]) -> int:
     if _wants_help(arguments):
         print("usage: visual-her recipes [NAME]\n\nLists the recipes, or how one differs from the chapter's.")
@@ -217,6 +236,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "evaluate": (_evaluate, "success rate of a checkpoint, with its interval"),
     "eval": (_evaluate, "the same, under the chapter's name"),
     "compare": (_compare, "the table of evaluations"),
+    "diagnose": (_diagnose, "the phase of a run from its curve, and what to look at"),
     "verify": (_verify, "the chapter's three verifications: wrapper, encoder, policy"),
     "conform": (_conform, "hold any implementation to the specification"),
     "recipes": (_recipes, "the named recipes, and how they differ from the chapter's"),

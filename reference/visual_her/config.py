@@ -105,6 +105,10 @@ class TrainConfig:
     """Checkpoint to go on from."""
     time_budget: float | None = None
     """Minutes after which the run stops with a checkpoint."""
+    patience: int = 3_000_000
+    """Env steps by which the recipe should have converged: visual-her diagnose reads a flat curve accordingly."""
+    stop_when_converged: bool = False
+    """Stop after patience, once success was above 90 % for a sixth of it while the critic loss falls."""
     device: str = "auto"
     """cpu, cuda, or auto."""
     torch_threads: int | None = None
@@ -166,7 +170,7 @@ def _is_a(value: Any, hint: Any) -> bool:
 RUN_FIELDS = frozenset(
     {
         *("env", "seed", "total_steps", "checkpoint_freq", "checkpoint_buffer", "resume", "time_budget", "device"),
-        *("torch_threads", "storage", "log_dir", "checkpoints_dir", "results_dir"),
+        *("torch_threads", "storage", "log_dir", "checkpoints_dir", "results_dir", "patience", "stop_when_converged"),
     }
 )
 
@@ -188,6 +192,7 @@ FAST_STATE = TrainConfig(
     total_steps=250_000,
     checkpoint_freq=50_000,
     torch_threads=1,
+    patience=200_000,
 )
 
 RECIPES: dict[str, tuple[str, TrainConfig]] = {
@@ -235,6 +240,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             learning_starts=500,
             torch_threads=1,
             checkpoint_freq=0,
+            patience=4_000,
         ),
     ),
 }
@@ -346,7 +352,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
 _LEAST = {
     "total_steps": 1, "n_envs": 1, "frame_stack": 1, "image_size": 8, "num_filters": 1, "drq_pad": 0, "buffer_size": 1,
     "her_n_sampled_goal": 0, "batch_size": 1, "ent_coef": 0, "gradient_steps": 1, "learning_starts": 0,
-    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0,
+    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0, "patience": 1,
 }  # fmt: skip
 
 

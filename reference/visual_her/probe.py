@@ -6,6 +6,8 @@ run's. An error near that of the mean position, some 10 cm on FetchPush, says th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,11 +21,24 @@ Array = npt.NDArray[np.float64]
 RIDGE = 1e-3  # relative to standardised features, which can be collinear
 
 
-@torch.no_grad()
-def probe_error(agent: PixelSAC, transitions: int = 512) -> float | None:
-    """Median distance in metres of a linear estimate of ``achieved_goal`` from the critic's pixel features.
+@dataclass(frozen=True)
+class Probed:
+    """What the pixel features show.
 
-    Fitted on one half of the episodes drawn from the replay buffer, and measured on the other.
+    Attributes:
+        error: median distance in metres of a linear estimate of ``achieved_goal``.
+        spread: mean standard deviation of a feature over the pictures; at 0 the keypoints are stuck.
+    """
+
+    error: float
+    spread: float
+
+
+@torch.no_grad()
+def probe(agent: PixelSAC, transitions: int = 512) -> Probed | None:
+    """How well the critic's pixel features show where the object is.
+
+    The estimate is fitted on one half of the episodes drawn from the replay buffer, and measured on the other.
 
     Args:
         agent: whose critic has a ``ManipulationExtractor``.
@@ -43,7 +58,8 @@ def probe_error(agent: PixelSAC, transitions: int = 512) -> float | None:
         return None
     features = torch.cat([extractor.pixel_features(part.float() / 255) for part in torch.split(pixels, 128)])
     estimates = linear_estimates(features.double().cpu().numpy(), positions, fitted)
-    return float(np.median(np.linalg.norm(estimates - positions, axis=1)[~fitted]))
+    error = np.median(np.linalg.norm(estimates - positions, axis=1)[~fitted])
+    return Probed(float(error), float(features.std(dim=0).mean()))
 
 
 def linear_estimates(features: Array, positions: Array, fitted: npt.NDArray[np.bool_]) -> Array:

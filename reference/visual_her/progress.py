@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import safe_mean
 from tqdm import tqdm
 
 from visual_her.config import TrainConfig
-from visual_her.probe import probe_error
+from visual_her.probe import probe
 from visual_her.sac import PixelSAC
 
 OBJECT_MOVED_METRES = 0.01
@@ -78,9 +78,10 @@ class Progress(BaseCallback):
         agent: PixelSAC = self.model  # type: ignore[assignment]
         if self.log_object:
             agent.logger.record("rollout/object_moved_rate", float(np.mean(self.moved)))
-        error = probe_error(agent)
-        if error is not None:
-            agent.logger.record("train/probe_error_cm", 100 * error)
+        probed = probe(agent)
+        if probed is not None:
+            agent.logger.record("train/probe_error_cm", 100 * probed.error)
+            agent.logger.record("train/feature_spread", probed.spread)
         agent.dump_logs()
         self.bar.set_postfix_str(f"success {safe_mean(agent.ep_success_buffer or [0.0]):.0%}")
 

@@ -22,6 +22,7 @@ from visual_her import preflight
 from visual_her.agent import build_agent
 from visual_her.checkpoint import Checkpoint
 from visual_her.config import TrainConfig, check, tag
+from visual_her.diagnosis import converged, read_curve
 from visual_her.errors import UsageError
 from visual_her.progress import Progress, make_logger
 from visual_her.provenance import provenance
@@ -160,8 +161,9 @@ class _Run:
         previous = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
         callback = Progress(config, agent.num_timesteps, self.slice, lambda: not self.interrupted)
         print(self._opening_line(), flush=True)
+        self._write_meta()
         try:
-            while agent.num_timesteps < config.total_steps and not self._out_of_time() and not self.interrupted:
+            while agent.num_timesteps < config.total_steps and not self._stop():
                 self._learn_until(self._next_stop(), callback)
                 if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
                     self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
@@ -200,9 +202,11 @@ class _Run:
             stops.append((step // frequency + 1) * frequency)
         return min(stops)
 
-    def _out_of_time(self) -> bool:
+    def _stop(self) -> bool:
         budget = self.config.time_budget
-        return budget is not None and time.monotonic() - self.started > budget * 60
+        if self.interrupted or (budget is not None and time.monotonic() - self.started > budget * 60):
+            return True
+        return self.config.stop_when_converged and converged(read_curve(self.paths.run_dir, self.config))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:  # a second Ctrl-C does not wait for the checkpoint
@@ -228,7 +232,8 @@ class _Run:
             ):
                 checkpoints.replay_path(older).unlink(missing_ok=True)
 
-    def _write_meta(self, path: Path) -> None:
+    def _write_meta(self, checkpoint: Path | None = None) -> None:
+        """Beside a checkpoint, and in the log's folder, where ``visual-her diagnose`` finds it."""
         config, agent, seconds = self.config, self.agent, time.monotonic() - self.started
         meta = {
             **self.provenance,
@@ -245,9 +250,11 @@ class _Run:
             "steps_per_sec": round((agent.num_timesteps - self.first_step) / seconds, 1),
             "rollout_success_rate": safe_mean(agent.ep_success_buffer) if agent.ep_success_buffer else None,
             "config": config.to_json(),
-            "checkpoint": path.name,
+            "checkpoint": checkpoint and checkpoint.name,
         }
-        path.with_suffix(".meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+        beside = [checkpoint.with_suffix(".meta.json")] if checkpoint else []
+        for file in (*beside, self.paths.run_dir / "run.meta.json"):
+            file.write_text(json.dumps(meta, indent=2) + "\n")
 
     def _opening_line(self) -> str:
         config, agent = self.config, self.agent
