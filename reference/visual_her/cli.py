@@ -106,17 +106,30 @@ def _evaluate(arguments: list[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareArguments:
-    """Prints the table of evaluations."""
+    """Prints the table of evaluations, or of learning curves: when each recipe took off, and a plot over its seeds."""
 
     paths: Annotated[tuple[Path, ...], tyro.conf.Positional] = (Path("results"),)
-    """Evaluation files, or folders of them."""
+    """Evaluation files or folders of them, or folders of runs' logs."""
+    plot: Path = Path("curves.png")
+    """Where the plot of learning curves goes."""
 
 
 def _compare(arguments: list[str]) -> int:
     options = _parse(CompareArguments, arguments, "compare")
+    paths = list(options.paths)
+    if any(True for path in paths if path.is_dir() for _ in path.rglob("progress.csv")):
+        from visual_her.learning_curves import find_runs, plot, print_marks
+        from visual_her.preflight import check_writable
+
+        arms = find_runs(paths)
+        check_writable(options.plot.parent)
+        plot(arms, options.plot)
+        print_marks(arms)
+        print(f"written: {options.plot}")
+        return 0
     from visual_her.comparison import print_table, read_results
 
-    print_table(read_results(list(options.paths)))
+    print_table(read_results(paths))
     return 0
 
 
@@ -235,7 +248,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "train": (_train, "train an agent, or go on with one"),
     "evaluate": (_evaluate, "success rate of a checkpoint, with its interval"),
     "eval": (_evaluate, "the same, under the chapter's name"),
-    "compare": (_compare, "the table of evaluations"),
+    "compare": (_compare, "the table of evaluations, or of learning curves with a plot"),
     "diagnose": (_diagnose, "the phase of a run from its curve, and what to look at"),
     "verify": (_verify, "the chapter's three verifications: wrapper, encoder, policy"),
     "conform": (_conform, "hold any implementation to the specification"),
