@@ -1,4 +1,4 @@
-"""The command line: ``visual-her train | evaluate | compare | diagnose | verify | conform | recipes | demo``.
+"""The command line: ``visual-her train | evaluate | compare | diagnose | render | verify | conform | recipes | demo``.
 
 Commands import what they need when they run, so that ``--help`` answers at once. An error that a user can act on is
 one sentence on standard error and exit code 2.
@@ -199,6 +199,53 @@ def _conform(arguments: list[str]) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RenderArguments:
+    """Makes a video of deterministic episodes: the scene, and what the agent sees with its keypoints on it."""
+
+    ckpt: str
+    """The checkpoint."""
+    out: Path = Path("rollout.gif")
+    """The GIF to write; nothing is overwritten."""
+    episodes: int = 4
+    """Episodes to play."""
+    probe_episodes: int = 10
+    """Episodes that the linear probe from the features to the object is fitted on, where there is no localizer."""
+    eval_seed: int = 1_000_000
+    """Seed of the first reset."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+
+
+def _render(arguments: list[str]) -> int:
+    options = _parse(RenderArguments, arguments, "render")
+    if min(options.episodes, options.probe_episodes) < 1:
+        raise UsageError("--episodes and --probe-episodes need at least 1.")
+    if options.out.exists() or options.out.suffix != ".gif":
+        raise UsageError(f"--out {options.out} exists or does not end in .gif: choose another name.")
+    from visual_her.checkpoint import read
+    from visual_her.evaluation import load_agent
+    from visual_her.preflight import check_device, check_renderer, check_writable
+    from visual_her.video import position_estimator, record
+
+    stored = read(options.ckpt)
+    check_device(options.device)
+    check_renderer(stored.config)
+    check_writable(options.out.parent)
+    agent, env = load_agent(stored, device=options.device)
+    filmed = options.eval_seed + options.episodes
+    try:
+        estimate = position_estimator(agent, env, seeds=list(range(filmed, filmed + options.probe_episodes)))
+        record(agent, env, options.out, seeds=list(range(options.eval_seed, filmed)), estimate=estimate)
+    finally:
+        env.close()
+    print(
+        "yellow dots: keypoints; green circle: true position of the object; magenta cross: what the features show of it"
+    )
+    print(f"written: {options.out}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiagnoseArguments:
     """Names the phase of a run (failure, hockey-stick, convergence) and what to look at; the run may go on."""
 
@@ -250,6 +297,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "eval": (_evaluate, "the same, under the chapter's name"),
     "compare": (_compare, "the table of evaluations, or of learning curves with a plot"),
     "diagnose": (_diagnose, "the phase of a run from its curve, and what to look at"),
+    "render": (_render, "a video of a checkpoint at work, with its keypoints"),
     "verify": (_verify, "the chapter's three verifications: wrapper, encoder, policy"),
     "conform": (_conform, "hold any implementation to the specification"),
     "recipes": (_recipes, "the named recipes, and how they differ from the chapter's"),

@@ -13,7 +13,7 @@ from visual_her.evaluation import FIRST_EVALUATION_SEED, evaluate, load_agent, w
 from visual_her.plots import learning_curve
 from visual_her.preflight import check_writable
 from visual_her.training import train
-from visual_her.video import record
+from visual_her.video import position_estimator, record
 
 EPISODES = 50
 WANTED_SUCCESS = 0.9
@@ -52,7 +52,9 @@ def demo(arguments: DemoArguments) -> int:
     curve, video = folder / "learning_curve.png", folder / "rollout.gif"
     learning_curve(trained.paths.progress, curve, title=f"FetchReach-v4 from pixels, recipe demo, seed {config.seed}")
     agent, env = load_agent(checkpoints.read(trained.checkpoint))
-    record(agent, env, video, seeds=[FIRST_EVALUATION_SEED + index for index in range(4)])
+    first = FIRST_EVALUATION_SEED
+    estimate = position_estimator(agent, env, seeds=list(range(first + 4, first + 12)))
+    record(agent, env, video, seeds=list(range(first, first + 4)), estimate=estimate)
     env.close()
     metrics = result["metrics"]
     low, high = metrics["success_interval"]

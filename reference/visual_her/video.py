@@ -1,46 +1,159 @@
-"""A video of an agent at work: the scene, and beside it the newest frame that the agent sees."""
+"""A video of an agent at work: the scene, and beside it the newest frame it sees, with what it makes of that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import imageio
 import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw
 
+from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
+from visual_her.errors import UsageError
 from visual_her.evaluation import Picture, run_episode
 from visual_her.pixel_env import Observation
+from visual_her.privileged import PrivilegedSAC
+from visual_her.probe import linear_estimates
 from visual_her.rendering import FrameRenderer
 from visual_her.sac import PixelSAC
 
-SIDE = 252  # pixels: 3 x 84, 6 x 42
+Array = npt.NDArray[np.float64]
+
+SIDE = 336  # pixels: 4 x 84, 8 x 42
 FRAMES_PER_SECOND = 20
+KEYPOINT, TRUE, ESTIMATED = (255, 210, 0), (0, 200, 0), (230, 0, 230)
 
 
-def record(agent: PixelSAC, env: Any, path: Path, *, seeds: list[int]) -> None:
+def record(
+    agent: PixelSAC, env: Any, path: Path, *, seeds: list[int], estimate: Callable[[Observation], Array] | None = None
+) -> None:
     """Plays one deterministic episode a seed and writes them as one GIF.
+
+    The frame that the agent sees has its keypoints (yellow dots), the true position of ``achieved_goal`` (green
+    circle) and, where ``estimate`` is given, the position that the features show (magenta cross).
 
     Args:
         agent: the agent.
         env: its environment, a MuJoCo task.
         path: ending in .gif.
         seeds: of the resets.
+        estimate: observation -> position (3,) in metres.
+
+    Raises:
+        UsageError: the task is not MuJoCo's.
     """
-    renderer = FrameRenderer(env, image_size=SIDE, render_size=2 * SIDE, camera="table")
+    if not hasattr(env.unwrapped, "model"):
+        raise UsageError(f"{env.spec and env.spec.id} is no MuJoCo task: there is nothing to film.")
+    scene = FrameRenderer(env, image_size=SIDE, render_size=2 * SIDE, camera="table")
+    eye = env.get_wrapper_attr("frame_renderer") if agent_sees(env) else None
 
     def picture(observation: Observation) -> Picture:
-        scene = renderer.draw()
-        if "pixels" not in observation:
-            return scene
-        frame = observation["pixels"][-3:].transpose(1, 2, 0)  # (H, W, 3)
-        scale = max(1, SIDE // frame.shape[0])
-        seen = np.full((SIDE, SIDE, 3), 255, np.uint8)
-        enlarged = frame.repeat(scale, axis=0).repeat(scale, axis=1)[:SIDE, :SIDE]
-        seen[: enlarged.shape[0], : enlarged.shape[1]] = enlarged
-        return np.concatenate([scene, np.full((SIDE, 6, 3), 255, np.uint8), seen], axis=1)
+        whole = scene.draw()
+        if eye is None:
+            return whole
+        frame = Image.fromarray(observation["pixels"][-3:].transpose(1, 2, 0))
+        seen = frame.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        drawing = ImageDraw.Draw(seen)
+        for x, y in _keypoints(agent, observation["pixels"]) * SIDE:
+            drawing.ellipse((x - 3, y - 3, x + 3, y + 3), fill=KEYPOINT)
+        x, y = project(eye, observation["achieved_goal"]) * SIDE
+        drawing.ellipse((x - 12, y - 12, x + 12, y + 12), outline=TRUE, width=3)
+        if estimate is not None:
+            x, y = project(eye, estimate(observation)) * SIDE
+            drawing.line((x - 9, y, x + 9, y), fill=ESTIMATED, width=3)
+            drawing.line((x, y - 9, x, y + 9), fill=ESTIMATED, width=3)
+        return np.concatenate([whole, np.full((SIDE, 6, 3), 255, np.uint8), np.asarray(seen)], axis=1)
 
     try:
         pictures = [p for seed in seeds for p in run_episode(agent, env, seed, picture).pictures]
     finally:
-        renderer.close()
+        scene.close()
     imageio.mimsave(path, pictures, duration=1000 / FRAMES_PER_SECOND, loop=0)  # type: ignore[arg-type]
+
+
+def agent_sees(env: Any) -> bool:
+    """Whether the environment's observations have pixels."""
+    return "pixels" in env.observation_space.spaces
+
+
+def position_estimator(agent: PixelSAC, env: Any, *, seeds: list[int]) -> Callable[[Observation], Array] | None:
+    """What the agent's features say of the object's position.
+
+    Args:
+        agent: a privileged agent has its localizer; of any other a linear probe is fitted.
+        env: its environment.
+        seeds: of the episodes that the probe is fitted on.
+
+    Returns:
+        Observation -> (3,) in metres, or ``None`` where the agent sees no pixels.
+    """
+    if isinstance(agent, PrivilegedSAC):
+        return lambda observation: np.asarray(agent.locate(observation["pixels"]), np.float64)
+    if not agent_sees(env):
+        return None
+    observed: list[Observation] = []
+
+    def keep(observation: Observation) -> Picture:
+        observed.append(observation)
+        return observation["pixels"]
+
+    for seed in seeds:
+        run_episode(agent, env, seed, keep)
+    features = np.array([_features(agent, observation["pixels"]) for observation in observed])
+    positions = np.array([observation["achieved_goal"] for observation in observed])
+
+    def estimate(observation: Observation) -> Array:
+        inputs = np.vstack([features, _features(agent, observation["pixels"])])
+        outputs = np.vstack([positions, np.zeros(3)])
+        estimates = linear_estimates(inputs, outputs, np.arange(len(inputs)) < len(features))
+        position: Array = estimates[-1]
+        return position
+
+    return estimate
+
+
+def project(renderer: FrameRenderer, position: Array) -> Array:
+    """Where a position (3,) in metres appears in a frame: (column, row) as shares of its width and height."""
+    camera, other = renderer._update(renderer._open()).scene.camera  # of two eyes; a single picture is from between
+    right = np.cross(camera.forward, camera.up)
+    offset = position - (camera.pos + other.pos) / 2
+    depth = offset @ camera.forward / camera.frustum_near
+    height = camera.frustum_top - camera.frustum_bottom  # the frame is square
+    column = offset @ right / depth / height + 0.5
+    row = (camera.frustum_top - offset @ camera.up / depth) / height
+    return np.array([column, row])
+
+
+@torch.no_grad()
+def _features(agent: PixelSAC, pixels: npt.NDArray[np.uint8]) -> Array:
+    extractor: ManipulationExtractor = agent.critic.features_extractor  # type: ignore[assignment]
+    batch = torch.as_tensor(pixels[None], device=agent.device).float() / 255
+    return extractor.pixel_features(batch)[0].double().cpu().numpy()
+
+
+@torch.no_grad()
+def _keypoints(agent: PixelSAC, pixels: npt.NDArray[np.uint8]) -> Array:
+    """(N, 2) shares of width and height; none where the encoder has no keypoints."""
+    cnn: Any
+    softmax: Any
+    if isinstance(agent, PrivilegedSAC):
+        layers: Any = agent.localizer.averaged.module
+        cnn, softmax, _ = layers
+        batch = torch.as_tensor(pixels[None, -3:], device=agent.device).float() / 255 - 0.5
+    else:
+        extractor: ManipulationExtractor = agent.critic.features_extractor  # type: ignore[assignment]
+        softmax = next(iter(extractor.head), None)
+        if not isinstance(softmax, SpatialSoftmax):
+            return np.empty((0, 2))
+        cnn = extractor.cnn
+        batch = torch.as_tensor(pixels[None], device=agent.device).float() / 255
+    feature_map = cnn(batch)
+    points = softmax.keypoints(feature_map)[0].double().cpu().numpy()  # (N, 2) from cell centre to cell centre
+    cells = feature_map.shape[-1]
+    stride = pixels.shape[-1] / cells  # a cell looks at the pixel that its strides lead to
+    shares: Array = ((points + 1) / 2 * (cells - 1) * stride + 0.5) / pixels.shape[-1]
+    return shares
