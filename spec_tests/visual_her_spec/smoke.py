@@ -163,7 +163,7 @@ def _policy(impl: Implementation) -> None:
 
 def _agent(impl: Implementation) -> None:
     agent = _made(impl, "make_agent", "an AgentProbe", SMALL_SPACE, ACTION_SPACE, goal_mode="both", seed=0)
-    _parameters(agent)
+    _optimizers(agent, _parameters(agent))
     batch = random_batch(4)
     for update, options in (("update_critic", {}), ("update_actor", {}), ("update_actor", {"learning_rate": 0.0})):
         loss = _call(agent, update, batch, **options)
@@ -189,7 +189,7 @@ def _acts(agent: Any) -> None:
     _array("q_values returns", values, (4, None), "return (batch, number of critics)")
 
 
-def _parameters(agent: Any) -> None:
+def _parameters(agent: Any) -> dict[str, dict[str, Any]]:
     roles = _call(agent, "parameters")
     if not isinstance(roles, dict):
         raise AdapterError(f"parameters returns {_kind(roles)}: return a dict of roles, each name -> array.")
@@ -200,6 +200,10 @@ def _parameters(agent: Any) -> None:
             raise AdapterError(f"parameters returns {_kind(named)} for {role!r}: return a dict of name -> array.")
         for name, value in named.items():
             _array("parameters returns", value, (...,), "return a copy of its values", of=repr(f"{role}/{name}"))
+    return roles
+
+
+def _optimizers(agent: Any, roles: dict[str, dict[str, Any]]) -> None:
     known = {f"{role}/{name}" for role, named in roles.items() for name in named}
     optimizers = _call(agent, "optimizers")
     if not isinstance(optimizers, dict):
