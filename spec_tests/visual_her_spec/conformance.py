@@ -67,16 +67,15 @@ def check_implementation(
     return carrier.report
 
 
-def check_adapter_only(path: str) -> Report:
-    """Calls every factory and probe once, in a few seconds: conformant here means that the adapter can be judged."""
+def check_adapter_only(impl: Implementation | str) -> Report:
+    """Calls every factory and probe in a few seconds: conformant here means that the adapter can be judged."""
+    path = impl if isinstance(impl, str) else type(impl).__name__
     try:
-        impl = plugin.load_implementation(path)
-        report = Report(header(impl, path, Profile.CHAPTER))
-        check_adapter(impl)
+        loaded = plugin.load_implementation(impl) if isinstance(impl, str) else impl
+        check_adapter(loaded)
     except (AdapterError, ValueError) as error:
         return Report(header(None, path, Profile.CHAPTER), adapter_error=str(error))
-    report.adapter_only = True
-    return report
+    return Report(header(loaded, path, Profile.CHAPTER), adapter_only=True)
 
 
 class _Carrier:

@@ -163,7 +163,7 @@ def load_implementation(path: str) -> Implementation:
         loaded: Any = importlib.import_module(module)
         for part in name.split("."):
             loaded = getattr(loaded, part)
-    except Exception as error:  # an adapter's module can fail in any way when it is imported
+    except (Exception, SystemExit) as error:  # an adapter's module can fail in any way when it is imported
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"--impl {path} cannot be loaded ({type(error).__name__}: {reason}).") from error
     return cast(Implementation, loaded)
@@ -185,8 +185,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _implementation(config: pytest.Config) -> Implementation:
     if _LOADED not in config.stash:
-        given = config.stash.get(GIVEN_IMPLEMENTATION, None)
-        config.stash[_LOADED] = given if given is not None else load_implementation(config.getoption("--impl"))
+        config.stash[_LOADED] = (
+            config.stash[GIVEN_IMPLEMENTATION]  # whatever it is: None, too, is judged as it is
+            if GIVEN_IMPLEMENTATION in config.stash
+            else load_implementation(config.getoption("--impl"))
+        )
     return cast(Implementation, config.stash[_LOADED])
 
 

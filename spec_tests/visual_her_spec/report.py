@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -189,18 +189,26 @@ def header(impl: Implementation | None, path: str, profile: Profile) -> dict[str
     """Who was tested with what."""
     packages = ("visual-her", "torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "stable-baselines3", "jax")
     return {
-        "implementation": getattr(impl, "name", path),
-        "version": str(getattr(impl, "version", "?")),
+        "implementation": _told(impl, "name", str, path),
+        "version": _told(impl, "version", str, "?"),
         "impl": path,
         "specification": __version__,
         "profile": str(profile),
-        "capabilities": sorted(map(str, getattr(impl, "capabilities", ()))),
+        "capabilities": _told(impl, "capabilities", lambda claims: sorted(map(str, claims)), []),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "versions": {name: version for name in packages if (version := _installed(name))},
     }
+
+
+def _told(impl: Implementation | None, name: str, form: Callable[[Any], Any], otherwise: Any) -> Any:
+    """An attribute of what may be no adapter at all: that is reported, so the header must not fail over it."""
+    try:
+        return form(getattr(impl, name))
+    except (Exception, SystemExit):
+        return otherwise
 
 
 def _installed(package: str) -> str | None:
