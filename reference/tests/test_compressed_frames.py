@@ -15,11 +15,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from visual_her import memory, preflight
 from visual_her.agent import build_agent
 from visual_her.compressed_frames import LEARN_EVERY, LEARN_FROM, CompressedFrames, claimed_frame_bytes
-from visual_her.config import TrainConfig, check
+from visual_her.config import TrainConfig
 from visual_her.conformance import Reference, ReferenceReplay
 from visual_her.errors import UsageError
 from visual_her.frames import Storage
 from visual_her.pixel_env import PixelObservationWrapper
+from visual_her.refusals import check
 from visual_her.rendering import Camera
 from visual_her.replay import HerFrameBuffer
 from visual_her.vec_env import make_env, make_task

@@ -20,9 +20,10 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from visual_her.config import TrainConfig, check
+from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 from visual_her.privileged import PrivilegedSAC
+from visual_her.refusals import check
 from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 

@@ -189,11 +189,8 @@ def _check_options(
             f"frame_stack={frame_stack} makes more channels than an image of image_size={image_size} has rows, and SB3 "
             "would take them for the rows: use fewer frames or larger images."
         )
-    if not isinstance(env.observation_space, spaces.Dict) or not {
-        "observation",
-        "achieved_goal",
-        "desired_goal",
-    } <= set(env.observation_space.spaces):
+    needed = {"observation", "achieved_goal", "desired_goal"}
+    if not isinstance(env.observation_space, spaces.Dict) or not needed <= set(env.observation_space.spaces):
         raise ValueError(f"{env} is no goal environment: it needs observation, achieved_goal and desired_goal.")
 
 

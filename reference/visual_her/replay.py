@@ -174,10 +174,8 @@ class HerFrameBuffer(ReplayBuffer):
     def _continues(self, env: int, obs: Mapping[str, Array]) -> bool:
         """Whether ``obs`` is the observation that was stored last for this env."""
         at = int(self._cursor[env]) % self.slots
-        if any(
-            not np.array_equal(vectors[env, at], obs[key][env], equal_nan=True)
-            for key, vectors in self._vectors.items()
-        ):
+        stored = self._vectors.items()
+        if not all(np.array_equal(vectors[env, at], obs[key][env], equal_nan=True) for key, vectors in stored):
             return False
         if self._frames is None:
             return True

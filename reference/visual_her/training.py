@@ -21,11 +21,12 @@ from visual_her import checkpoint as checkpoints
 from visual_her import preflight
 from visual_her.agent import build_agent
 from visual_her.checkpoint import Checkpoint
-from visual_her.config import TrainConfig, check, tag
+from visual_her.config import TrainConfig, tag
 from visual_her.diagnosis import converged, read_curve
 from visual_her.errors import UsageError
 from visual_her.progress import Progress, make_logger
 from visual_her.provenance import provenance
+from visual_her.refusals import check
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_task, make_vec_env
 from visual_her.workers import WorkerError
@@ -228,7 +229,7 @@ class _Run:
                 replay
                 and older
                 and older.resolve() != path.resolve()
-                and older.resolve().parent == path.resolve().parent
+                and older.resolve().parent == path.parent.resolve()
             ):
                 checkpoints.replay_path(older).unlink(missing_ok=True)
 
