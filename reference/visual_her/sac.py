@@ -123,12 +123,7 @@ class PixelSAC(SAC):
 
     def _fit_standardization(self) -> None:
         """Sets the vectors' statistics before the first update, from the warm-up episodes; the goals share theirs."""
-        extractors = {
-            self.actor.features_extractor,
-            self.critic.features_extractor,
-            self.critic_target.features_extractor,
-        }
-        for extractor in extractors:
+        for extractor in {part.features_extractor for part in (self.actor, self.critic, self.critic_target)}:
             standardize: Standardize | None = getattr(extractor, "standardize", None)
             if standardize is None or standardize.fitted:
                 continue
