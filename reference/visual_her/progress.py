@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from visual_her.config import TrainConfig
 from visual_her.probe import probe
+from visual_her.profiling import Profile
 from visual_her.sac import PixelSAC
 
 OBJECT_MOVED_METRES = 0.01
@@ -38,6 +39,8 @@ class Progress(BaseCallback):
         self.moved: deque[bool] = deque(maxlen=100)
         self.start_goals: Any = None
         self.episodes = 0
+        self.profile: Profile | None = None
+        self.closed = False
         self.session_start = (time.time_ns(), first_step)
         interactive = sys.stderr.isatty()
         self.bar = tqdm(
@@ -51,6 +54,8 @@ class Progress(BaseCallback):
     def _on_training_start(self) -> None:
         # SB3 starts its clock anew with every slice; fps and time_elapsed are to be those of the session.
         self.model.start_time, self.model._num_timesteps_at_start = self.session_start
+        if self.profile is None:
+            self.profile = Profile(self.model, self.training_env)  # type: ignore[arg-type]
         if self.start_goals is None:
             self.start_goals = self.model._last_obs["achieved_goal"].copy()  # type: ignore[index]
 
@@ -68,10 +73,13 @@ class Progress(BaseCallback):
             self._log_row()
 
     def close(self) -> None:
-        """Logs what has not been logged yet."""
+        """Logs what has not been logged yet, and says where the time went."""
         if self.episodes:
             self._log_row()
         self.bar.close()
+        if self.profile and not self.closed:
+            print(f"where the time went: {self.profile.whole()}", flush=True)
+        self.closed = True
 
     def _log_row(self) -> None:
         self.episodes = 0
@@ -82,6 +90,8 @@ class Progress(BaseCallback):
         if probed is not None:
             agent.logger.record("train/probe_error_cm", 100 * probed.error)
             agent.logger.record("train/feature_spread", probed.spread)
+        for phase, share in self.profile.shares().items() if self.profile else ():
+            agent.logger.record(f"profile/{phase}", share)
         agent.dump_logs()
         self.bar.set_postfix_str(f"success {safe_mean(agent.ep_success_buffer or [0.0]):.0%}")
 

@@ -24,6 +24,7 @@ from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.vec_env import CloudpickleWrapper, VecEnv
 
 from visual_her.errors import UsageError
+from visual_her.stopwatch import Stopwatch
 
 MakeEnv = Callable[[], gym.Env[Any, Any]]
 Arrays = dict[str, npt.NDArray[Any]]  # one row an environment
@@ -131,6 +132,13 @@ class WorkerVecEnv(VecEnv):
     def get_images(self) -> Sequence[npt.NDArray[np.uint8] | None]:
         """What each environment's own ``render()`` returns."""
         return self.env_method("render")
+
+    def phases(self) -> dict[str, float]:
+        """Seconds of ``simulate`` and ``render`` so far, of the mean worker."""
+        for worker in self._workers:
+            worker.send("phases")
+        answers = [worker.receive() for worker in self._workers]
+        return {phase: sum(answer[phase] for answer in answers) / len(answers) for phase in answers[0]}
 
     def _ask(self, question: str, indices: Any, *args: Any) -> list[Any]:
         answers = []
@@ -261,6 +269,9 @@ class _Desk:
     def __init__(self, make: MakeEnv, rows: Arrays) -> None:
         self.rows = rows
         self.envs = [make() for _ in next(iter(rows.values()))]
+        self.stopwatch = Stopwatch()
+        for env in self.envs:
+            self.stopwatch.watch(env)
         self.reset_infos: list[dict[str, Any]] = [{} for _ in self.envs]
 
     def reset(self, seeds: list[int | None], options: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -270,6 +281,9 @@ class _Desk:
 
     def step(self, actions: npt.NDArray[Any]) -> list[tuple[float, bool, dict[str, Any], dict[str, Any]]]:
         return [self._step(number, action) for number, action in enumerate(actions)]
+
+    def phases(self) -> dict[str, float]:
+        return {phase: self.stopwatch.seconds[phase] for phase in ("simulate", "render")}
 
     def get_attr(self, number: int, name: str) -> Any:
         return self.envs[number].get_wrapper_attr(name)
