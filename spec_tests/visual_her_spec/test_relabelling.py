@@ -183,7 +183,7 @@ def test_every_later_instant_becomes_a_goal(impl: Implementation) -> None:
 @requirement(
     "HER-014",
     "Every later instant of the episode MUST be drawn as a goal with the same probability.",
-    reason="mostly the next instant as a goal teaches single steps; mostly the final one is the weaker strategy 'final'",
+    reason="mostly the next instant teaches single steps only; mostly the final one is the weaker strategy 'final'",
     source=FUTURE,
 )
 def test_goals_are_uniform_over_the_later_steps(impl: Implementation) -> None:
