@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from visual_her.conformance import Reference
 from visual_her_spec.conformance import check_implementation
-from visual_her_spec.protocol import Implementation
+from visual_her_spec.protocol import Capability, Implementation
 from visual_her_spec.report import Verdict
 
 from alternatives import drqv2_shaped, from_scratch, stock_sb3
@@ -23,6 +26,23 @@ def test_a_right_implementation_conforms_to_the_core(implementation: Implementat
     report = check_implementation(implementation, profile="core")
     assert report.verdict is Verdict.CONFORMANT, report.terminal()
     assert not_claimed in report.headline(), "what is not claimed is said by name"
+
+
+class ClippedTargets(Reference):
+    """HER's own choice (Andrychowicz et al. 2017, appendix A): no return of rewards of -1 and 0 is out of these."""
+
+    capabilities = frozenset({Capability.CRITIC_ENCODER, Capability.TARGET_ENCODER})  # whole runs are not clipped
+
+    def make_agent(self, *arguments: Any, **options: Any) -> Any:
+        """With bounds."""
+        probe = super().make_agent(*arguments, **options)
+        probe.agent.target_bounds = (-1 / (1 - self.gamma), 0.0)
+        return probe
+
+
+def test_clipped_td_targets_are_no_fault() -> None:
+    report = check_implementation(ClippedTargets(), areas=["TRN"])
+    assert report.verdict is Verdict.CONFORMANT, report.terminal()
 
 
 def test_an_implementation_without_sb3_learns_from_pixels() -> None:

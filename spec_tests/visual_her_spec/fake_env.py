@@ -46,7 +46,7 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
     Args:
         index: which of several environments this is; part of every picture and vector.
         episode_length: steps until an episode ends.
-        ends: ``truncated`` or ``terminated``.
+        ends: ``truncated``, ``terminated``, or ``both`` at the same step.
         size: side of the picture.
     """
 
@@ -78,8 +78,8 @@ class FakeEnv(gym.Env[dict[str, Array], Array]):
         return (
             vectors,
             reward,
-            over and self.ends == "terminated",
-            over and self.ends == "truncated",
+            over and self.ends in {"terminated", "both"},
+            over and self.ends in {"truncated", "both"},
             {"is_success": False},
         )
 

@@ -83,6 +83,29 @@ def test_share_of_relabelled_goals(impl: Implementation, k: int) -> None:
 
 
 @requirement(
+    "HER-015",
+    "Which transitions are relabelled MUST be decided for each by itself: the share of a batch or of an env in it "
+    "varies no more than independent draws do.",
+    reason="batches that are relabelled as a whole, or env by env, swing between two tasks from update to update",
+    source=FUTURE,
+)
+def test_relabelling_is_decided_for_each_transition(impl: Implementation) -> None:
+    collector, replay = hindsight(impl, 1)
+    parts: dict[str, list[tuple[int, int]]] = {"a batch": [], "an env in a batch": []}
+    for _ in range(80):
+        batch = replay.sample(60)
+        changed, envs = relabelled(collector, batch), np.array([env for env, _, _ in sampled_instants(batch)])
+        parts["a batch"].append((int(changed.sum()), len(changed)))
+        parts["an env in a batch"] += [(int(changed[envs == env].sum()), int((envs == env).sum())) for env in range(2)]
+    for what, counts in parts.items():
+        excess = float(np.mean([(chosen - total / 2) ** 2 / (total / 4) for chosen, total in counts if total]))
+        assert excess < 2, (  # 1 +- 0.16 if independent, less where the number is fixed; 30 for one decision an env
+            f"the share of relabelled transitions of {what} varies {excess:.1f} times as much as independent draws "
+            "would: decide for each transition by itself"
+        )
+
+
+@requirement(
     "HER-002",
     "With n_sampled_goal = 0, nothing MUST be relabelled.",
     reason="the run without hindsight is the control that shows what hindsight does",
@@ -155,6 +178,31 @@ def test_every_later_instant_becomes_a_goal(impl: Implementation) -> None:
                 f"in {drawn.total()} draws no transition at step {step} got the goal achieved at step {later} of an "
                 f"episode of {length} steps: draw from the next achieved goal up to and including the final one"
             )
+
+
+@requirement(
+    "HER-014",
+    "Every later instant of the episode MUST be drawn as a goal with the same probability.",
+    reason="mostly the next instant teaches single steps only; mostly the final one is the weaker strategy 'final'",
+    source=FUTURE,
+)
+def test_goals_are_uniform_over_the_later_steps(impl: Implementation) -> None:
+    length = 6
+    collector, replay = hindsight(impl, 8, length=length)
+    drawn = Counter((start[2], goal[2]) for _, start, goal in new_goals(collector, draw(replay, 4_000)))
+    expected: dict[tuple[int, int], float] = {}
+    for step in range(length):
+        later = range(step + 1, length + 1)
+        expected |= {(step, goal): sum(drawn[step, at] for at in later) / len(later) for goal in later}
+    excess = {pair: (drawn[pair] - mean) ** 2 / mean for pair, mean in expected.items() if mean}
+    freedom = len(expected) - length
+    step, goal = max(excess, key=lambda pair: excess[pair])
+    spread = sum(excess.values()) / freedom  # 1 +- 0.37 if uniform
+    assert spread < 4, (
+        f"a transition at step {step} got the goal of step {goal} in {drawn[step, goal]} draws where "
+        f"{expected[step, goal]:.0f} are due (chi-square {spread:.1f} a degree of freedom): draw uniformly from step + "
+        f"1 to the final step, {length}"
+    )
 
 
 @requirement(

@@ -213,6 +213,18 @@ def test_termination_is_kept(impl: Implementation) -> None:
 
 
 @requirement(
+    "RPL-028",
+    "A step that is both terminated and truncated MUST be sampled as terminated.",
+    reason="a task that ends at its last step has ended: the time limit adds no value beyond it",
+    source="Gymnasium, Env.step: both can be true; SB3's TimeLimit.truncated is false where the task terminated",
+)
+def test_termination_outranks_truncation(impl: Implementation) -> None:
+    collector, replay = filled(impl, lengths=(4,), ends="both")
+    advice = "the step is truncated as well, but only terminated decides: do not clear it at the time limit"
+    assert_outcomes(collector, draw(replay, 400), "terminated", advice)
+
+
+@requirement(
     "RPL-013",
     "size() MUST be the number of transitions that can be drawn: each of them is, and no other.",
     reason="transitions that are never drawn, such as each episode's last, are lost experience that no error shows",
@@ -292,6 +304,48 @@ def test_draws_are_uniform(impl: Implementation) -> None:
         f"of {replay.size()} transitions the rarest was drawn {rarest} times and the commonest {commonest} times, "
         f"{expected} expected (chi-square {spread:.1f} a degree of freedom): give each the same probability"
     )
+
+
+@requirement(
+    "RPL-029",
+    "Buffers of one seed that were given the same transitions MUST sample the same, and one of another seed otherwise.",
+    reason="draws, goals and shifts that no seed decides make no run repeatable, whatever else is seeded",
+    source="denisyarats/drq#10",
+)
+def test_seed_decides_what_is_sampled(impl: Implementation) -> None:
+    one, same, other = (_drawn_with(impl, seed) for seed in (0, 0, 1))
+    for what, array in one.items():
+        off = float((array != same[what]).reshape(len(array), -1).any(axis=1).mean())
+        assert off == 0, (
+            f"{what} of two buffers with one seed and the same contents differ in {off:.0%} of the rows: let the seed "
+            "decide draws, goals and shifts"
+        )
+    differ = np.any(one["transitions"] != other["transitions"])
+    assert differ, "buffers with seeds 0 and 1 draw the same transitions: let the seed decide what is drawn"
+
+
+def _drawn_with(impl: Implementation, seed: int) -> dict[str, Any]:
+    """What a buffer draws from ten episodes; it is made, filled and drawn from before another one is made."""
+    collector = Collector(impl, [6, 6])
+    replay = impl.make_replay(
+        collector.observation_space,
+        collector.action_space,
+        capacity=240,
+        n_envs=2,
+        n_sampled_goal=1,
+        compute_reward=collector.reward,
+        episode_length=6,
+        drq_pad=2 if Capability.RANDOM_SHIFT in impl.capabilities else 0,
+        seed=seed,
+    )
+    collector.step(replay, steps=30)
+    batch = draw(replay, 120)
+    return {
+        "transitions": batch.observations["achieved_goal"],
+        "goals": batch.observations["desired_goal"],
+        "shifts of observations": batch.observations["pixels"],
+        "shifts of next observations": batch.next_observations["pixels"],
+    }
 
 
 @requirement(
@@ -585,7 +639,7 @@ def test_replay_equals_a_plain_record(impl: Implementation) -> None:
         def step(self, steps: int) -> None:
             self.collector.step(self.replay, steps=steps)
 
-        @rule(index=st.integers(0, 2), ends=st.sampled_from(["terminated", "truncated"]))
+        @rule(index=st.integers(0, 2), ends=st.sampled_from(["terminated", "truncated", "both"]))
         def end_at_the_next_step(self, index: int, ends: str) -> None:
             task = self.collector.tasks[index % len(self.collector.tasks)]
             task.episode_length, task.ends = task.steps + 1, ends

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +305,31 @@ def test_success_is_read_at_the_last_step(
     assert abs(rate - at_the_end) < 1e-6, (
         f"success is {rate:.0%} where {at_the_end:.0%} of the episodes end at their goal and {on_the_way:.0%} were "
         "there at some time: read is_success at the last step"
+    )
+
+
+@requirement(
+    "TRN-025",
+    "Evaluated episodes MUST start from different resets: no seed is given to two of them.",
+    reason="a hundred replays of one episode are a sample of one, and a rate of 0 % or 100 %",
+    source="chapter section 9.13; SB3's evaluate_policy goes on from reset to reset",
+    capability=Capability.TRAINING,
+)
+def test_evaluated_episodes_differ(
+    impl: Implementation, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _evaluate(impl, trained, 6, tmp_path / "log", monkeypatch)
+    resets = [
+        event
+        for log in read_log(tmp_path / "log")
+        for event, following in pairwise(log)
+        if event.action is None and following.action is not None
+    ]
+    seeds = Counter(event.seed for event in resets if event.seed is not None)  # an unseeded reset goes on from the last
+    seed, times = max(seeds.items(), key=lambda item: item[1], default=(0, 0))
+    assert times <= 1, (
+        f"{times} of {len(resets)} evaluated episodes start from a reset with seed {seed}: give each episode a seed of "
+        "its own, or seed the first reset only"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from visual_her_spec.batches import (
     tile,
 )
 from visual_her_spec.catalogue import Profile, requirement
-from visual_her_spec.protocol import AgentProbe, Batch, Implementation, Observations
+from visual_her_spec.protocol import AgentProbe, Batch, Capability, Implementation, Observations
 
 SAC = "Haarnoja et al. 2018, arXiv:1812.05905"
 SAMPLES = 256  # of the policy's action in one state
@@ -129,7 +130,11 @@ def test_target_bootstraps_with_gamma(impl: Implementation) -> None:
 )
 def test_target_pays_for_entropy(impl: Implementation) -> None:
     agent = make_agent(impl)
-    batch = random_batch(terminated=0.0)
+    batch = random_batch(terminated=0.0, reward=-1.0)
+    for _ in range(40):
+        agent.update_critic(random_batch(4, reward=-3.0))  # HER clips targets to the possible, [-1 / (1 - gamma), 0]
+    for _ in range(math.ceil(8 / impl.tau)):
+        agent.update_target()  # as good as equal to the online critics, which q_values shows
     state = tile(batch.next_observations, 0, SAMPLES)
     values = _values(agent, state)
     soft_value = (_mean_target(agent, batch, state) - float(batch.rewards[0])) / impl.gamma
@@ -164,6 +169,22 @@ def test_target_takes_the_smaller_value(impl: Implementation) -> None:
 
 
 @requirement(
+    "TRN-026",
+    "Where there are several critics, they MUST start from different weights.",
+    reason="critics that start as one stay one, for their targets are the same, and their minimum corrects nothing",
+    source="Fujimoto et al. 2018, arXiv:1802.09477",
+)
+def test_critics_start_apart(impl: Implementation) -> None:
+    batch = random_batch(64)
+    q_values = make_agent(impl).q_values(batch.observations, batch.actions)
+    for index in range(1, q_values.shape[1]):
+        apart = float(np.abs(q_values[:, :index] - q_values[:, index : index + 1]).max(axis=0).min())
+        assert apart > 1e-6, (
+            f"critic {index + 1} of a new agent equals an earlier one up to {apart:.2g}: draw initial weights for each"
+        )
+
+
+@requirement(
     "TRN-005",
     "The TD target MUST come from the target critics: critic steps alone leave it about where it was.",
     reason="a critic that chases itself diverges",
@@ -182,6 +203,84 @@ def test_target_waits_for_the_target_critics(impl: Implementation) -> None:
     assert abs(change) < 0.5 * impl.gamma * abs(online) + NOISE, (
         f"critic steps that moved the online Q-values by {online:.2f} moved the TD target by {change:.2f} before any "
         "update_target: use the target critics in it"
+    )
+
+
+@requirement(
+    "TRN-027",
+    "The next action of the TD target MUST be the policy's in the next observation.",
+    reason="a target with the action of another state, or with a random one, values a policy that nobody follows",
+    source=SAC,
+)
+def test_next_action_is_the_policys(impl: Implementation) -> None:
+    agent = make_agent(impl)
+    batch, rng = random_batch(terminated=0.0, reward=0.0), np.random.default_rng(0)
+    side = np.resize([-1.0, 1.0], len(batch.rewards))  # what is best on one side is worst on the other
+    observations = {
+        key: array if key == "pixels" else array + 3 * side[:, None] for key, array in batch.observations.items()
+    }
+    for _ in range(150):
+        actions = rng.uniform(-1, 1, batch.actions.shape).astype(np.float32)
+        rewards = (actions.sum(axis=1) * side - 4).astype(np.float32)  # negative, see TRN-003
+        ended = np.ones_like(rewards)
+        agent.update_critic(
+            dataclasses.replace(batch, observations=observations, actions=actions, rewards=rewards, terminated=ended)
+        )
+    for _ in range(100):
+        agent.update_actor(dataclasses.replace(batch, observations=observations), learning_rate=3e-3)
+    for _ in range(math.ceil(6 / impl.tau)):
+        agent.update_target()  # nearly equal to the online critics, which q_values shows
+    missing, stake = [], []
+    for here, there in ((0, 1), (1, 0)):
+        state, values = tile(observations, there, SAMPLES), _values(agent, tile(observations, there, SAMPLES))
+        came_from = dataclasses.replace(batch, observations=tile(observations, here, 1))
+        found = _mean_target(agent, came_from, state) / impl.gamma - impl.entropy_coefficient * values.entropy
+        missing.append(min((value - found for value in values.by_critics), key=abs))
+        of_here = agent.act(tile(observations, here, SAMPLES), deterministic=False)
+        stake.append(values.smallest - float(agent.q_values(state, of_here).min(axis=1).mean()))
+    assert (
+        np.mean(missing) < NOISE + max(float(np.mean(stake)), 0.0) / 5
+    ), (  # random actions miss some third of the stake
+        f"the TD target's next value is {np.mean(missing):.2f} below that of the policy's actions in the next "
+        f"observation, and the actions of the current one would miss {np.mean(stake):.2f}: give next_observations to "
+        "the policy"
+    )
+
+
+@requirement(
+    "TRN-028",
+    "With a target encoder, the TD target MUST read it, and not the online encoder, for the next value.",
+    reason="features that move under target critics that stand still are a target that moves with every step",
+    source="Mnih et al. 2015: the whole target network waits",
+    capability=Capability.TARGET_ENCODER,
+)
+def test_target_reads_the_target_encoder(impl: Implementation, tmp_path: Path) -> None:
+    agent = make_agent(impl)
+    batch = random_batch(spread=0.0)  # only pixels tell the states apart, so that the encoder has to move
+    good, rng = np.arange(len(batch.rewards)) % 2, np.random.default_rng(0)
+
+    def learn(rewards: Array) -> None:
+        for _ in range(70):  # with any action, so that values do not depend on those that are sampled
+            actions = rng.uniform(-1, 1, batch.actions.shape).astype(np.float32)
+            agent.update_critic(dataclasses.replace(batch, actions=actions, rewards=rewards.astype(np.float32)))
+
+    learn(8 * good - 10)
+    for _ in range(math.ceil(8 / impl.tau)):
+        agent.update_target()
+    agent.save(tmp_path / "agent.zip")
+    waiting = impl.load_agent(tmp_path / "agent.zip")  # its online networks are the agent's target from now on
+    learn(-8 * good - 2)
+    off = []
+    for index in range(8):
+        state = tile(batch.observations, index, SAMPLES)
+        q_values = waiting.q_values(state, agent.act(state, deterministic=False))
+        bonus = impl.entropy_coefficient * _values(agent, state).entropy
+        target = _mean_target(agent, dataclasses.replace(batch, terminated=np.zeros_like(batch.terminated)), state)
+        found = (target - float(batch.rewards[0])) / impl.gamma - bonus
+        off.append(min(abs(found - float(q_values.min(axis=1).mean())), abs(found - float(q_values.mean()))))
+    assert max(off) < 0.2, (  # sampling errors are some 0.02, the online encoder makes it 1
+        f"critic steps without update_target moved a next value in the TD target by {max(off):.2f}: compute its "
+        "features with the target encoder"
     )
 
 
