@@ -123,7 +123,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Prints the verdict."""
+    """Prints measured figures, and the verdict."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    for name, figure in [pair for report in reports for pair in report.user_properties]:
+        if name == "figure":
+            terminalreporter.write_line(figure)
     if REPORT in config.stash and (config.option.pyargs or config.stash[REPORT].failures):
         terminalreporter.section("visual-her specification")
         terminalreporter.write_line(config.stash[REPORT].terminal())

@@ -50,14 +50,14 @@ def rates() -> dict[str, float]:
 
 
 @pytest.fixture
-def success_rate(impl: Implementation, rates: dict[str, float], capsys: pytest.CaptureFixture[str]) -> SuccessRate:
-    """The success rate of an arm; a new figure is printed, also where pytest captures output."""
+def success_rate(impl: Implementation, rates: dict[str, float], request: pytest.FixtureRequest) -> SuccessRate:
+    """The success rate of an arm; a new figure is printed at the end."""
 
     def of(arm: str) -> float:
         if arm not in rates:
             rates[arm] = train_and_evaluate(impl, ARMS[arm], blank=arm == BLANK)
-            with capsys.disabled():
-                print(f"\nlearning with {arm}: {rates[arm]:.0%} of {EPISODES} episodes ", end="", flush=True)
+            figure = f"learning with {arm}: {rates[arm]:.0%} of {EPISODES} episodes"
+            request.node.user_properties.append(("figure", figure))
         return rates[arm]
 
     return of
