@@ -91,8 +91,8 @@ def test_a_key_that_the_extractor_would_leave_out_is_refused() -> None:
         ManipulationExtractor(space, goal_mode="none")
 
 
-def test_more_channels_than_rows_are_refused_because_sb3_transposes_them() -> None:
-    with pytest.raises(ValueError, match="SB3 would take them for the rows"):
+def test_more_channels_than_rows_are_warned_of_because_sb3_transposes_them() -> None:
+    with pytest.warns(UserWarning, match="SB3 takes them for the rows"):
         PixelObservationWrapper(FakeEnv(episode_length=5, size=36), image_size=36, frame_stack=13)
 
 

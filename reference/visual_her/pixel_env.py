@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from typing import Any, Literal
 
@@ -185,9 +186,10 @@ def _check_options(
             "use at least one frame of one pixel, rendered at least as large as it is returned."
         )
     if 3 * frame_stack > image_size:
-        raise ValueError(
+        warnings.warn(
             f"frame_stack={frame_stack} makes more channels than an image of image_size={image_size} has rows, and SB3 "
-            "would take them for the rows: use fewer frames or larger images."
+            "takes them for the rows: use fewer frames or larger images.",
+            stacklevel=3,
         )
     needed = {"observation", "achieved_goal", "desired_goal"}
     if not isinstance(env.observation_space, spaces.Dict) or not needed <= set(env.observation_space.spaces):
