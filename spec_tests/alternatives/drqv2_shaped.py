@@ -7,7 +7,6 @@ alone, a shift by ``grid_sample``, and a replay that stores whole stacks twice.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from visual_her_spec.protocol import Array, Batch, Capability, GoalMode, Observations, RewardFunction
 
-os.environ.setdefault("MUJOCO_GL", "egl")  # mujoco reads it once, when it is imported
+from alternatives.from_scratch import MujocoCamera
 
 GAMMA, TAU, LEARNING_RATE = 0.99, 0.01, 1e-4
 NOISE, NOISE_CLIP = 0.2, 0.3
@@ -37,14 +36,13 @@ class PixelStack(gym.Wrapper[Any, Any, Any, Any]):
     """Shows a goal-conditioned task as a stack of its last frames, proprioception and the goals of ``goal_mode``."""
 
     def __init__(
-        self, task: gym.Env[Any, Any], *, goal_mode: GoalMode = "both", frame_stack: int = 4, image_size: int = 84,
-        goal_marker: str = "visible",
-    ) -> None:  # fmt: skip
+        self, task: gym.Env[Any, Any], *, goal_mode: GoalMode = "both", frame_stack: int = 4, image_size: int = 84
+    ) -> None:
         super().__init__(task)
-        self.goals, self.size, self.marker = GOALS[goal_mode], image_size, goal_marker == "visible"
+        self.goals, self.size = GOALS[goal_mode], image_size
         self.robot = ROBOT if getattr(task.unwrapped, "has_object", False) else slice(None)
         self.stack = np.zeros((3 * frame_stack, image_size, image_size), np.uint8)
-        self.renderer: Any = None
+        self.camera = MujocoCamera(task.unwrapped, image_size) if hasattr(task.unwrapped, "model") else None
         given: Any = task.observation_space
         n_robot = len(np.zeros(given["observation"].shape)[self.robot])
         self.observation_space = spaces.Dict(
@@ -58,49 +56,31 @@ class PixelStack(gym.Wrapper[Any, Any, Any, Any]):
     def reset(self, **options: Any) -> tuple[dict[str, Array], dict[str, Any]]:
         """The first frame fills the stack."""
         state, info = self.env.reset(**options)
-        self.stack[:] = np.tile(self._frame(state), (len(self.stack) // 3, 1, 1))
+        self.stack[:] = np.tile(self._frame(), (len(self.stack) // 3, 1, 1))
         return self._observe(state), info
 
     def step(self, action: Any) -> tuple[dict[str, Array], Any, bool, bool, dict[str, Any]]:
         """The newest frame comes last."""
         state, *outcome = self.env.step(action)
-        self.stack = np.concatenate([self.stack[3:], self._frame(state)])
+        self.stack = np.concatenate([self.stack[3:], self._frame()])
         return self._observe(state), *outcome  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Closes the renderer, too."""
-        if self.renderer is not None:
-            self.renderer.close()
+        """Closes the camera, too."""
+        if self.camera is not None:
+            self.camera.close()
         super().close()
 
     def _observe(self, state: Mapping[str, Array]) -> dict[str, Array]:
         vectors = {"proprioception": state["observation"][self.robot], **{key: state[key] for key in self.goals}}
         return {"pixels": self.stack.copy(), **{key: np.array(value, np.float64) for key, value in vectors.items()}}
 
-    def _frame(self, state: Mapping[str, Array]) -> Array:
+    def _frame(self) -> Array:
         """(3, size, size)."""
-        picture = self._draw(state["desired_goal"]) if hasattr(self.unwrapped, "model") else self.env.render()
+        picture = self.env.render() if self.camera is None else self.camera.draw()
         if np.shape(picture) != (self.size, self.size, 3):
             raise ValueError(f"the task draws {np.shape(picture)}: let it draw ({self.size}, {self.size}, 3)")
         return np.asarray(picture).transpose(2, 0, 1)
-
-    def _draw(self, goal: Array) -> Array:
-        """A MuJoCo task in gymnasium-robotics' camera, (size, size, 3), with a marker of our own."""
-        import mujoco
-
-        task: Any = self.unwrapped
-        if self.renderer is None:
-            self.renderer = mujoco.Renderer(task.model, self.size, self.size)
-        camera, look = mujoco.MjvCamera(), mujoco.MjvOption()
-        camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = (1.3, 0.75, 0.55), 2.5, 132.0, -14.0
-        look.sitegroup[:] = 0
-        self.renderer.update_scene(task.data, camera, look)
-        if self.marker:
-            scene, red = self.renderer.scene, np.array([1, 0, 0, 1], np.float32)
-            sphere, radius = mujoco.mjtGeom.mjGEOM_SPHERE, np.full(3, 0.02)
-            mujoco.mjv_initGeom(scene.geoms[scene.ngeom], sphere, radius, np.array(goal), np.eye(3).ravel(), red)
-            scene.ngeom += 1
-        return np.asarray(self.renderer.render())
 
 
 class Encoder(nn.Module):
