@@ -55,7 +55,7 @@ def build_agent(
         agent = functools.partial(
             PrivilegedSAC,
             image_size=config.image_size,
-            sightings=min(50_000, config.total_steps // config.n_envs + 1),
+            total_steps=config.total_steps,
         )
     return agent(
         policy,

@@ -249,7 +249,15 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
     "laptop": (
         "FetchPush from pixels on 2 CPU cores, privileged in training: not end to end",
         dataclasses.replace(
-            FAST_STATE, full_state=False, privileged=True, frame_stack=1, camera="table", goal_marker="hidden"
+            FAST_STATE,
+            full_state=False,
+            privileged=True,
+            frame_stack=1,
+            camera="table",
+            goal_marker="hidden",
+            total_steps=350_000,
+            buffer_size=350_000,
+            patience=300_000,
         ),
     ),
     "demo": ("FetchReach from pixels in minutes on 2 CPU cores, through the same code", DEMO),

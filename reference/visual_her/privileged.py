@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 class Localizer(nn.Module):
     """ManipulationCNN, SpatialSoftmax and a linear layer: one frame to a position in metres.
 
-    Acting uses an exponential moving average of the weights, which does what a decaying learning rate would.
+    Acting uses an exponential moving average of the weights.
 
     Args:
         num_filters: channels of ManipulationCNN.
@@ -46,14 +46,21 @@ class Localizer(nn.Module):
         averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
         self.averaged = torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=averaging)
         self.register_buffer("centre", torch.full((3,), torch.nan))
+        self.learning_rate = learning_rate
         self.optimizer = torch.optim.Adam(self.network.parameters(), learning_rate)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """uint8 (B, 3, H, W) -> (B, 3) in metres, by the averaged weights."""
         return self._metres(self.averaged, frames)
 
-    def learn(self, frames: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """One step on uint8 (B, 3, H, W) and (B, 3); returns the mean squared error in units of 0.1 m."""
+    def learn(self, frames: torch.Tensor, positions: torch.Tensor, rate: float = 1.0) -> torch.Tensor:
+        """One step on uint8 (B, 3, H, W) and (B, 3), at ``rate`` of the learning rate.
+
+        Returns:
+            The mean squared error in units of 0.1 m.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * self.learning_rate
         if torch.isnan(self.centre).any():
             self.centre.copy_(positions.mean(dim=0))
         loss = ((self._metres(self.network, frames) - positions) / 0.1).square().mean()
@@ -129,17 +136,19 @@ class PrivilegedSAC(PixelSAC):
     """``PixelSAC`` on vectors, with a ``Localizer`` that learns beside it from the first environment's camera.
 
     Args:
+        total_steps: env steps of the run, over which the localizer's learning rate falls to ``LAST_RATE`` of its first.
         image_size: side of the frames.
-        localizer_freq: vectorised steps between localizer updates.
-        localizer_batch_size: frames a localizer update.
-        sightings: frames to keep.
+        localizer_batch_size: frames a localizer update; there is one a vectorised step.
+        sightings: frames to keep at the most.
     """
+
+    LAST_RATE = 0.03
 
     def __init__(
         self,
         *args: Any,
+        total_steps: int,
         image_size: int = 84,
-        localizer_freq: int = 2,
         localizer_batch_size: int = 32,
         sightings: int = 50_000,
         **kwargs: Any,
@@ -148,8 +157,8 @@ class PrivilegedSAC(PixelSAC):
         self._localizer = Localizer()
         self._lesson: Future[torch.Tensor] | None = None
         self._teacher = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
-        self.localizer_freq, self.localizer_batch_size = localizer_freq, localizer_batch_size
-        self.sightings = Sightings(sightings, image_size, int(self.seed or 0))
+        self.total_steps, self.localizer_batch_size = total_steps, localizer_batch_size
+        self.sightings = Sightings(min(sightings, total_steps // self.n_envs + 1), image_size, int(self.seed or 0))
 
     @property
     def localizer(self) -> Localizer:
@@ -161,10 +170,10 @@ class PrivilegedSAC(PixelSAC):
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Beside the agent's own updates those of the localizer, on another core; neither waits for the other."""
-        due = self.num_timesteps // self.n_envs % self.localizer_freq == 0
-        if due and self.sightings.count >= self.learning_starts // self.n_envs:
+        if self.sightings.count >= self.learning_starts // self.n_envs:
             lesson = self.sightings.sample(self.localizer_batch_size)
-            self._lesson = self._teacher.submit(self.localizer.learn, *lesson)
+            rate = max(self.LAST_RATE, 1 - self.num_timesteps / self.total_steps)
+            self._lesson = self._teacher.submit(self.localizer.learn, *lesson, rate)
         super().train(gradient_steps, batch_size)
 
     def predict(self, observation: Any, *args: Any, **kwargs: Any) -> Any:
