@@ -40,7 +40,7 @@ class Run:
         arm: its name in ``arms.toml``.
         meta: what training wrote beside its last checkpoint.
         evaluation: what ``visual-her evaluate`` wrote of it, if it was evaluated.
-        rollout: env steps and the stochastic success rate of the last 100 training episodes, at the curve's end.
+        rollout: env steps and the stochastic success rate of the last 100 training episodes, at that checkpoint.
         best_rollout: the largest of these rates.
     """
 
@@ -55,11 +55,13 @@ class Run:
         """The run in ``folder``."""
         with open(folder / "progress.csv", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row.get("rollout/success_rate")]
+        meta = json.loads((folder / "meta.json").read_text())
         curve = [(int(float(row["time/total_timesteps"])), float(row["rollout/success_rate"])) for row in rows]
+        curve = [point for point in curve if point[0] <= meta["step"]]  # a run may have gone on from there
         evaluation = folder / "eval.json"
         return cls(
             arm=folder.parent.name,
-            meta=json.loads((folder / "meta.json").read_text()),
+            meta=meta,
             evaluation=json.loads(evaluation.read_text()) if evaluation.exists() else None,
             rollout=curve[-1],
             best_rollout=max(rate for _, rate in curve),
@@ -159,7 +161,7 @@ Made by `python -m acceptance results` from [`curves/`](curves/) and [`arms.toml
 
 *Success* is that of fresh episodes with the mean action, from the run's last checkpoint, with Wilson's interval over
 episodes (`visual-her evaluate`); it says nothing about other seeds. *Rollout* is the estimator of the chapter's
-curves: the stochastic policy's mean over the last 100 training episodes, at the curve's end, and its largest value.
+curves: the stochastic policy's mean over the last 100 training episodes, at that checkpoint, and its largest value.
 *Training* is wall-clock, on a machine that may have had other work: the arm's remark says so."""
 
 CHAPTER = """## The chapter's figures, beside them
