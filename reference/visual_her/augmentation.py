@@ -22,7 +22,7 @@ class RandomShift:
         if pad < 0:
             raise ValueError(f"pad={pad} is negative: use 0 to switch the shift off.")
         self.pad = pad
-        self.generator = generator
+        self.generator = generator or torch.default_generator
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) of any dtype -> the same shape and dtype, every value one of the image's own."""

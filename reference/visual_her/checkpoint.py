@@ -78,6 +78,8 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
     }
     weights = {name: module.state_dict() for name, module in _stateful(agent).items()}
     weights["torch_rng"] = torch.get_rng_state()
+    if buffer._shift is not None:
+        weights["shift_rng"] = buffer._shift.generator.get_state()
     if agent.log_ent_coef is not None:
         weights["log_ent_coef"] = agent.log_ent_coef.detach()
 
@@ -153,7 +155,10 @@ def restore_random_state(agent: PixelSAC, checkpoint: Checkpoint) -> None:
     """Continues the streams of exploration, replay and network noise where the checkpoint left them."""
     torch.set_rng_state(checkpoint.weights["torch_rng"])
     agent.action_space.np_random.bit_generator.state = checkpoint.state["action_rng"]
-    agent.replay_buffer.rng.bit_generator.state = checkpoint.state["buffer_rng"]  # type: ignore[union-attr]
+    buffer: HerFrameBuffer = agent.replay_buffer  # type: ignore[assignment]
+    buffer.rng.bit_generator.state = checkpoint.state["buffer_rng"]
+    if buffer._shift is not None and "shift_rng" in checkpoint.weights:
+        buffer._shift.generator.set_state(checkpoint.weights["shift_rng"])
 
 
 def restore_buffer(agent: PixelSAC, checkpoint: Checkpoint) -> None:

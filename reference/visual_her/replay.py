@@ -122,6 +122,11 @@ class HerFrameBuffer(ReplayBuffer):
         return int(self._transitions.sum())
 
     @property
+    def in_episode(self) -> bool:
+        """Whether an episode is under way in any env."""
+        return bool(self._open.any())
+
+    @property
     def nbytes(self) -> int:
         """Bytes claimed, frames and everything else."""
         arrays = (*self._vectors.values(), self._actions, self._rewards, self._terminated)

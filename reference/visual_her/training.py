@@ -127,8 +127,7 @@ def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None]
             raise UsageError(str(error)) from error
         if resumed is not None:
             _resume(agent, config, resumed)
-        # A resumed run gets new episodes, not its first ones once more; two seeds share none.
-        env.seed(int(np.random.SeedSequence([config.seed, agent.num_timesteps]).generate_state(1)[0] >> 1))
+        new_episodes(agent, config.seed)
         claim()
         agent.set_logger(make_logger(paths.run_dir, resumed.step if resumed else 0))
         run = _Run(config, paths, agent, renderer, started, episode_length)
@@ -168,6 +167,8 @@ class _Run:
                 self._learn_until(self._next_stop(), callback)
                 if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
                     self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
+                    if not agent.replay_buffer.in_episode:  # type: ignore[union-attr]
+                        new_episodes(agent, config.seed)  # as a run does that is resumed from here
             callback.close()
             finished = agent.num_timesteps >= config.total_steps
             self._write(self.paths.final if finished else self.paths.at(agent.num_timesteps))
@@ -265,6 +266,18 @@ class _Run:
             f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} "
             f"env steps, device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
         )
+
+
+def new_episodes(agent: PixelSAC, seed: int) -> None:
+    """Has every environment start anew, from a seed of the run's and its env steps.
+
+    A resumed run gets new episodes, not its first ones once more, and two seeds share none. Where a checkpoint falls on
+    the end of all episodes, as it does where ``--checkpoint-freq`` is a multiple of them, going on does the same, so
+    that a run that was stopped there and resumed is the one that never was, bit for bit.
+    """
+    assert agent.env is not None
+    agent.env.seed(int(np.random.SeedSequence([seed, agent.num_timesteps]).generate_state(1)[0] >> 1))
+    agent._last_obs = None  # SB3 resets where there is none
 
 
 def _refuse_overwriting(paths: RunPaths) -> None:

@@ -1,0 +1,139 @@
+"""Stopped and resumed equals never stopped, bit for bit: networks, optimizers, replay, normalisers, generators."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from visual_her import checkpoint as checkpoints
+from visual_her.cli import run
+
+# 2 environments in worker processes, whose goals and distractors are drawn at each reset; DrQ is on.
+LINE = (
+    "train --env sight_task:Sight-v0 --critic-encoder --image-size 16 --num-filters 4 "
+    "--batch-size 8 --net-arch 8 --n-envs 2 --buffer-size 200 --learning-starts 40 --standardize --random-actions 0.2 "
+    "--torch-threads 1 --device cpu"
+)
+SPACING = 40  # env steps: two episodes of each environment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def task_on_path() -> Iterator[None]:
+    """In worker processes and in programs of their own, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        patch.setenv("PYTHONPATH", f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        yield
+
+
+def train(folder: Path, flags: str) -> None:
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        assert run(shlex.split(f"{LINE} --checkpoint-freq {SPACING} {flags}")) == 0
+
+
+def newest(folder: Path) -> Path | None:
+    """The checkpoint to resume from: of those that have a replay buffer beside them, the last."""
+    whole = [path for path in (folder / "checkpoints").glob("*.zip") if checkpoints.replay_path(path).exists()]
+    return max(whole, key=lambda path: checkpoints.read(path).step, default=None)
+
+
+def contents(path: Path) -> dict[str, Any]:
+    """Every number of a checkpoint and of its replay buffer, by name."""
+    stored = checkpoints.read(path)
+    numbers: dict[str, Any] = {name: stored.state[name] for name in ("step", "updates", "buffer_rng", "action_rng")}
+    flatten("", stored.weights, numbers)
+    with np.load(checkpoints.replay_path(path)) as arrays:
+        numbers |= {f"replay/{name}": arrays[name] for name in arrays.files}
+    return numbers
+
+
+def flatten(prefix: str, value: Any, into: dict[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            flatten(f"{prefix}/{key}", item, into)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            flatten(f"{prefix}/{index}", item, into)
+    else:
+        into[prefix] = value.numpy() if isinstance(value, torch.Tensor) else value
+
+
+def assert_the_same(left: Path, right: Path) -> None:
+    first, second = contents(left), contents(right)
+    assert first.keys() == second.keys()
+    different = [name for name in first if not np.array_equal(first[name], second[name])]
+    assert not different, f"differ after the resume: {different[:5]}"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 env steps in one go."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(folder, "--total-steps 240")
+    return folder
+
+
+def test_two_equal_runs_are_equal(uninterrupted: Path, tmp_path: Path) -> None:
+    """Without this, equality after a resume would say nothing; with another seed they differ."""
+    train(tmp_path, "--total-steps 240")
+    final = newest(uninterrupted)
+    assert final
+    assert_the_same(final, newest(tmp_path) or final)
+    (tmp_path / "other").mkdir()
+    train(tmp_path / "other", "--total-steps 240 --seed 1")
+    with pytest.raises(AssertionError, match="differ"):
+        assert_the_same(final, newest(tmp_path / "other") or final)
+
+
+def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrupted: Path, tmp_path: Path) -> None:
+    train(tmp_path, "--total-steps 120")
+    train(tmp_path, f"--total-steps 240 --resume {newest(tmp_path)}")
+    final = newest(uninterrupted)
+    assert final
+    assert_the_same(final, newest(tmp_path) or final)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_the_same(
+    uninterrupted: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """SIGKILL at random moments, 3 times here; ``--kills 20`` is for a night."""
+    generator, kills = random.Random(0), 0
+    line = [sys.executable, "-m", "visual_her", *shlex.split(f"{LINE} --checkpoint-freq {SPACING} --total-steps 240")]
+    wanted = request.config.getoption("--kills")
+    while True:
+        resume = newest(tmp_path)
+        if resume is None:  # what a run left that was killed before its first checkpoint is in the way of the next
+            subprocess.run(["rm", "-rf", *map(str, tmp_path.iterdir())], check=True)
+        process = subprocess.Popen(
+            [*line, *(["--resume", str(resume.relative_to(tmp_path))] if resume else [])], cwd=tmp_path,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if kills < wanted:
+            started = time.monotonic()
+            delay = generator.uniform(4, 8)  # from the start of the program to the end of the run
+            while process.poll() is None and time.monotonic() - started < delay:
+                time.sleep(0.01)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+        _, error = process.communicate()
+        left = newest(tmp_path)
+        if process.returncode == 0 or (left and checkpoints.read(left).step == 240):
+            break
+        assert process.returncode == -signal.SIGKILL, error
+    final = newest(uninterrupted)
+    assert final
+    assert_the_same(final, newest(tmp_path) or final)
