@@ -23,6 +23,7 @@ import torch
 from visual_her import checkpoint as checkpoints
 from visual_her.cli import run
 from visual_her.evaluation import Episode, load_agent, metrics, run_episode, wilson_interval
+from visual_her.sac import PixelSAC
 
 STATE = "train --env FetchReach-v4 --full-state --batch-size 8 --net-arch 8 8 --learning-rate 3e-4 --torch-threads 1"
 PIXELS = (
@@ -275,6 +276,32 @@ def test_a_signal_during_the_last_checkpoint_does_not_cost_it(name: str, tmp_pat
     )
     assert ended.returncode == 0, ended.stderr
     assert set(Run(tmp_path).checkpoints()) == {"final"}
+
+
+def test_a_loss_that_is_not_finite_ends_in_one_sentence_and_leaves_a_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, updates = PixelSAC._critic_step, 0
+
+    def explode(agent: PixelSAC, *batch: Any) -> None:
+        nonlocal updates
+        updates += 1
+        step(agent, *batch)
+        if updates > 60:
+            torch.nn.init.constant_(next(agent.actor.parameters()), float("nan"))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(PixelSAC, "_critic_step", explode)
+    flags = "--n-envs 2 --buffer-size 400 --learning-starts 100 --total-steps 400 --checkpoint-freq 200"
+    assert run(shlex.split(f"{STATE} {flags}")) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    ((step_reached, path),) = Run(tmp_path).checkpoints().items()
+    assert step_reached == "200"
+    assert "not finite" in error.splitlines()[-1]
+    assert f"--resume {path.relative_to(tmp_path)}" in error.splitlines()[-1]
+    stored = checkpoints.read(path).weights["policy"]
+    assert all(bool(torch.isfinite(value).all()) for value in stored.values())
 
 
 def test_a_full_disk_ends_in_one_sentence_that_names_the_last_checkpoint(

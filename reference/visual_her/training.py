@@ -178,6 +178,13 @@ class _Run:
         except MemoryError as error:
             self._write(self.paths.at(agent.num_timesteps))
             raise UsageError(f"{error} The last checkpoint is {self.written}.") from error
+        except (FloatingPointError, ValueError) as error:
+            if _finite(agent):
+                raise
+            raise UsageError(
+                f"the networks hold numbers that are not finite at env step {agent.num_timesteps}: start anew with a "
+                "lower --learning-rate" + (f", or go on with --resume {self.written}." if self.written else ".")
+            ) from error
         except OSError as error:
             where = f" {error.filename}" if error.filename else ""
             raise UsageError(
@@ -217,6 +224,8 @@ class _Run:
         print("\ninterrupted: writing a checkpoint", file=sys.stderr, flush=True)
 
     def _write(self, path: Path) -> None:
+        if not _finite(self.agent):
+            raise FloatingPointError("not to be written over a checkpoint that can be used")
         if path == self.paths.final:
             _keep_old_final(path, self.paths)
         replay = checkpoints.save(self.agent, self.config, path, with_buffer=self.config.checkpoint_buffer)
@@ -266,6 +275,10 @@ class _Run:
             f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} "
             f"env steps, device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
         )
+
+
+def _finite(agent: PixelSAC) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in agent.policy.parameters())
 
 
 def new_episodes(agent: PixelSAC, seed: int) -> None:
