@@ -109,7 +109,7 @@ def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrup
 def test_a_run_that_is_killed_again_and_again_ends_the_same(
     uninterrupted: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """SIGKILL at random moments, 3 times here; ``--kills 20`` is for a night."""
+    """SIGKILL at random moments, twice here; ``--kills 20`` is for a night."""
     generator, kills = random.Random(0), 0
     line = [sys.executable, "-m", "visual_her", *shlex.split(f"{LINE} --checkpoint-freq {SPACING} --total-steps 240")]
     wanted = request.config.getoption("--kills")
