@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the marks and starts the clock."""
     for mark, what in (
         ("acceptance", "a milestone, which takes long: only with -m"),
-        ("quick", "under 15 minutes together on 2 CPU cores"),
+        ("quick", "the short ones, for 2 CPU cores"),
         ("nightly", "trains in slices until each milestone is decided"),
         ("gpu", "not to be waited for without a GPU"),
     ):

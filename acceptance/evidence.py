@@ -6,7 +6,6 @@ was evaluated, ``eval.json``. ``arms.toml`` says of each arm what it is to show,
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import tomllib
@@ -17,6 +16,7 @@ from typing import Any
 
 from visual_her import checkpoint as checkpoints
 from visual_her.config import TrainConfig
+from visual_her.diagnosis import SUCCESS, read_curve
 from visual_her.errors import UsageError
 from visual_her.evaluation import track
 from visual_her.training import RunPaths
@@ -53,11 +53,11 @@ class Run:
     @classmethod
     def read(cls, folder: Path) -> Run:
         """The run in ``folder``."""
-        with open(folder / "progress.csv", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("rollout/success_rate")]
         meta = json.loads((folder / "meta.json").read_text())
-        curve = [(int(float(row["time/total_timesteps"])), float(row["rollout/success_rate"])) for row in rows]
-        curve = [point for point in curve if point[0] <= meta["step"]]  # a run may have gone on from there
+        steps, rates = read_curve(folder).series[SUCCESS]
+        curve = [
+            (int(x), float(y)) for x, y in zip(steps, rates, strict=True) if x <= meta["step"]
+        ]  # it may have gone on
         evaluation = folder / "eval.json"
         return cls(
             arm=folder.parent.name,

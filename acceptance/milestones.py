@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Literal
 
 from visual_her import checkpoint as checkpoints
 from visual_her.config import TrainConfig, recipe
+from visual_her.diagnosis import SUCCESS, read_curve
 from visual_her.evaluation import evaluate, wilson_interval, write_result
 from visual_her.training import RunPaths, train
 
@@ -123,8 +122,11 @@ def measure(milestone: Milestone, config: TrainConfig) -> Measured | None:
 
 def _rollout(progress: Path, milestone: Milestone) -> Measured:
     """The last row up to the step; its mean is over the last 100 episodes, or over all where there are fewer."""
-    with open(progress, newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["rollout/success_rate"]]
-    rows = [row for row in rows if float(row["time/total_timesteps"]) <= milestone.step]
-    episodes = min(milestone.episodes, int(float(rows[-1]["time/episodes"])))
-    return Measured(math.floor(float(rows[-1]["rollout/success_rate"]) * episodes + 0.5), episodes)
+    series = read_curve(progress.parent).series
+
+    def last(name: str) -> float:
+        steps, values = series[name]
+        return float(values[steps <= milestone.step][-1])
+
+    episodes = min(milestone.episodes, int(last("time/episodes")))
+    return Measured(round(last(SUCCESS) * episodes), episodes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import matplotlib
@@ -10,18 +9,13 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
+from visual_her.diagnosis import read_curve
+
 _PANELS = (
     ("rollout/success_rate", "success rate\n(stochastic, last 100 episodes)"),
     ("train/critic_loss", "critic loss"),
     ("train/actor_loss", "actor loss"),
 )
-
-
-def read_progress(path: Path) -> dict[str, list[float]]:
-    """Columns of a ``progress.csv``; cells that are empty are NaN."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {key: [float(row[key] or "nan") for row in rows] for key in (rows[0] if rows else {})}
 
 
 def learning_curve(progress: Path, picture: Path, *, title: str) -> None:
@@ -32,10 +26,10 @@ def learning_curve(progress: Path, picture: Path, *, title: str) -> None:
         picture: the PNG to write.
         title: above the plot.
     """
-    columns = read_progress(progress)
+    series = read_curve(progress.parent).series
     figure, axes = plt.subplots(len(_PANELS), 1, figsize=(7, 7), sharex=True, layout="constrained")
     for axis, (key, label) in zip(axes, _PANELS, strict=True):
-        axis.plot(columns["time/total_timesteps"], columns.get(key, []), marker=".", color="tab:blue")
+        axis.plot(*series.get(key, ([], [])), marker=".", color="tab:blue")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
     axes[0].set_ylim(-0.03, 1.03)

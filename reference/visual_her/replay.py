@@ -77,10 +77,8 @@ class HerFrameBuffer(ReplayBuffer):
         frame_bytes: int | None = None,
     ) -> None:
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)  # not its arrays
-        self.optimize_memory_usage, self.handle_timeout_termination = (
-            optimize_memory_usage,
-            True,
-        )  # SB3 asks when it loads
+        self.optimize_memory_usage = optimize_memory_usage
+        self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
         self.n_sampled_goal = n_sampled_goal
