@@ -60,7 +60,7 @@ def broken() -> gym.Env[Any, Any]:
 @pytest.fixture
 def workers() -> Iterator[WorkerVecEnv]:
     """Three environments in two processes."""
-    env = WorkerVecEnv(faulty, 3, n_workers=2)
+    env = WorkerVecEnv([faulty] * 3, n_workers=2)
     yield env
     env.close()
 
@@ -100,7 +100,7 @@ def without_time(info: dict[str, Any]) -> dict[str, Any]:
 )
 def test_workers_give_the_trajectories_of_this_process(config: TrainConfig, steps: int, n_workers: int) -> None:
     make = functools.partial(make_env, config)
-    here, there = DummyVecEnv([make] * config.n_envs), WorkerVecEnv(make, config.n_envs, n_workers=n_workers)
+    here, there = DummyVecEnv([make] * config.n_envs), WorkerVecEnv([make] * config.n_envs, n_workers=n_workers)
     try:
         assert here.observation_space == there.observation_space
         assert here.action_space == there.action_space
@@ -169,7 +169,7 @@ def test_questions_reach_the_environment_with_that_index(workers: WorkerVecEnv) 
 
 def test_a_seed_applies_to_one_reset() -> None:
     make = functools.partial(make_env, TrainConfig(env="FetchReach-v4", full_state=True))
-    env = WorkerVecEnv(make, 2, n_workers=1)
+    env = WorkerVecEnv([make] * 2, n_workers=1)
     try:
         env.seed(3)
         first, second = env.reset(), env.reset()
@@ -198,7 +198,7 @@ def test_an_exception_is_one_sentence_with_the_workers_traceback(workers: Worker
 def test_an_environment_that_cannot_be_made_is_an_error_and_leaves_no_process() -> None:
     before = set(multiprocessing.active_children())
     with pytest.raises(WorkerError, match="OSError: no such arm"):
-        WorkerVecEnv(broken, 2, n_workers=2)
+        WorkerVecEnv([broken] * 2, n_workers=2)
     assert set(multiprocessing.active_children()) <= before
 
 
@@ -222,7 +222,7 @@ def test_a_worker_that_is_killed_while_the_trainer_waits_is_an_error_at_once(wor
 
 
 def test_closing_twice_or_in_the_middle_of_a_step_ends_all_processes() -> None:
-    env = WorkerVecEnv(faulty, 2, n_workers=2)
+    env = WorkerVecEnv([faulty] * 2, n_workers=2)
     processes = [worker.process for worker in env._workers]
     env.reset()
     env.step_async(actions(env, 1)[0])
@@ -232,7 +232,7 @@ def test_closing_twice_or_in_the_middle_of_a_step_ends_all_processes() -> None:
 
 
 def test_closing_after_a_death_ends_the_others() -> None:
-    env = WorkerVecEnv(faulty, 2, n_workers=2)
+    env = WorkerVecEnv([faulty] * 2, n_workers=2)
     processes = [worker.process for worker in env._workers]
     os.kill(processes[0].pid or 0, signal.SIGKILL)
     env.close()
@@ -247,7 +247,7 @@ from visual_her.workers import WorkerVecEnv
 
 if __name__ == "__main__":
     config = TrainConfig(env={env!r}, image_size=36, render_size=36)
-    env = WorkerVecEnv(functools.partial(make_env, config), 2, n_workers=2)
+    env = WorkerVecEnv([functools.partial(make_env, config)] * 2, n_workers=2)
     env.reset()
     print(*[worker.process.pid for worker in env._workers], flush=True)
     {end}

@@ -37,6 +37,7 @@ def build_agent(
     policy: type[SACPolicy] = DrQv2SACPolicy if config.critic_encoder else MultiInputPolicy
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.net_arch),
+        "optimizer_kwargs": {"fused": True},
         "features_extractor_class": ManipulationExtractor,
         "features_extractor_kwargs": {
             "encoder": config.encoder,
@@ -78,6 +79,7 @@ def build_agent(
             **_storage(config, env),
         },
         policy_kwargs=policy_kwargs,
+        overlap=config.overlap,
         random_actions=config.random_actions,
         target_bounds=(-1 / (1 - config.gamma), 0.0) if config.clip_targets else None,
         device=config.device,

@@ -91,6 +91,8 @@ class TrainConfig:
     """TD targets clipped to [-1 / (1 - gamma), 0], the returns that a reward of -1 or 0 can have (HER, appendix A)."""
     random_actions: float = 0.0
     """Fraction of uniformly random actions while collecting, beside the policy's own noise (HER, appendix A)."""
+    overlap: bool = False
+    """Update while worker processes take the next step: its actions were chosen before the update, which lacks it."""
     gradient_steps: int = 1
     """Updates per vectorised step: 1 with 4 envs is an update-to-data ratio of 0.25."""
     learning_starts: int = 1_000
@@ -176,7 +178,7 @@ RUN_FIELDS = frozenset(
 CHAPTER = TrainConfig(critic_encoder=True, drq=False, buffer_size=500_000, her_n_sampled_goal=8, total_steps=5_000_000)
 
 FAST_STATE = TrainConfig(
-    full_state=True, standardize=True, n_envs=8, gradient_steps=2, net_arch=(256, 256, 256), learning_rate=1e-3,
+    full_state=True, standardize=True, n_envs=8, gradient_steps=2, overlap=True, net_arch=(256, 256, 256), learning_rate=1e-3,
     tau=0.02, ent_coef=0.02, clip_targets=True, random_actions=0.1, learning_starts=4_000, buffer_size=250_000,
     total_steps=250_000, checkpoint_freq=50_000, torch_threads=1, patience=200_000,
 )  # fmt: skip
@@ -189,7 +191,7 @@ LAPTOP = dataclasses.replace(
 DEMO = dataclasses.replace(
     CHAPTER, env="FetchReach-v4", total_steps=5_000, buffer_size=5_000, her_n_sampled_goal=4, standardize=True,
     image_size=42, batch_size=64, learning_rate=1e-3, tau=0.02, ent_coef=0.02, learning_starts=500, torch_threads=1,
-    checkpoint_freq=0, patience=4_000,
+    checkpoint_freq=0, patience=4_000, overlap=True,
 )  # fmt: skip
 
 SIGHT = dataclasses.replace(
@@ -267,6 +269,6 @@ _SUFFIXES = {
     "render_size": "render{}", "num_filters": "filters{}", "net_arch": "net{}", "drq_pad": "pad{}",
     "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
     "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "clip_targets": "clip",
-    "random_actions": "eps{}", "gradient_steps": "grad{}",
+    "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
     "learning_starts": "starts{}",
 }  # fmt: skip

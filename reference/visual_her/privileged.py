@@ -168,13 +168,13 @@ class PrivilegedSAC(PixelSAC):
             self._lesson = None
         return self._localizer
 
-    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+    def update(self, gradient_steps: int, batch_size: int) -> None:
         """Beside the agent's own updates those of the localizer, on another core; neither waits for the other."""
         if self.sightings.count >= self.learning_starts // self.n_envs:
             lesson = self.sightings.sample(self.localizer_batch_size)
             rate = max(self.LAST_RATE, 1 - self.num_timesteps / self.total_steps)
             self._lesson = self._teacher.submit(self.localizer.learn, *lesson, rate)
-        super().train(gradient_steps, batch_size)
+        super().update(gradient_steps, batch_size)
 
     def predict(self, observation: Any, *args: Any, **kwargs: Any) -> Any:
         """SB3's; where there are pixels, (B, C, H, W) or (C, H, W), the estimate replaces ``achieved_goal``."""

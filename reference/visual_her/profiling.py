@@ -38,7 +38,7 @@ class Profile:
                 self.stopwatch.watch(single)
         env.step_async = timed("transfer", env.step_async)  # type: ignore[method-assign]
         env.step_wait = timed("transfer", env.step_wait)  # type: ignore[method-assign]
-        agent.train = timed("update", agent.train)  # type: ignore[method-assign]
+        agent.update = timed("update", agent.update)  # type: ignore[method-assign]
         buffer: Any = agent.replay_buffer
         buffer.sample = timed("sample", buffer.sample)
         for extractor in {part.features_extractor for part in (agent.actor, agent.critic, agent.critic_target)}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ class PixelSAC(SAC):
     Args:
         random_actions: fraction of uniformly random actions in collection, beside the policy's own noise.
         target_bounds: TD targets are clipped to this range; ``None`` leaves them.
+        overlap: each update runs while the worker processes take the next step, whose actions were chosen before it.
 
     Attributes:
         updates_from: no update before this number of env steps. A run that is resumed without its buffer moves it;
@@ -38,14 +39,36 @@ class PixelSAC(SAC):
         *args: Any,
         random_actions: float = 0.0,
         target_bounds: tuple[float, float] | None = None,
+        overlap: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.overlap, self._due = overlap, (0, 0)
+        if overlap:
+            self.env.meanwhile = self.catch_up  # type: ignore[union-attr]
         self.random_actions, self.target_bounds = random_actions, target_bounds
         self.updates_from = self.learning_starts
         self._losses: dict[str, list[torch.Tensor]] = {}
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """What SB3 calls after every vectorised step: ``update``, at once or while the next step is under way."""
+        self._due = (gradient_steps, batch_size)
+        if not self.overlap:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """The update that is due, if there is one."""
+        due, self._due = self._due, (0, 0)
+        if due[0]:
+            self.update(*due)
+
+    def learn(self, *args: Any, **kwargs: Any) -> Self:
+        """SB3's; afterwards no update is due."""
+        super().learn(*args, **kwargs)
+        self.catch_up()
+        return self
+
+    def update(self, gradient_steps: int, batch_size: int) -> None:
         """``gradient_steps`` updates of critic, actor, temperature and target, in this order."""
         if self.num_timesteps <= self.updates_from or self.replay_buffer.size() == 0:  # type: ignore[union-attr]
             return

@@ -114,6 +114,7 @@ def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None]
     renderer = preflight.check_renderer(config) if config.uses_pixels else None
     for folder in (paths.run_dir, paths.checkpoints_dir):
         preflight.check_writable(folder)
+    torch.set_flush_denormal(True)  # Adam's moments of units that are never active end as denormals, which are slow
     if config.torch_threads:
         torch.set_num_threads(config.torch_threads)
 

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import functools
 import io
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -92,15 +93,22 @@ class Proprioception(PixelObservationWrapper):
         return {}
 
 
+def _sighted(make: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
+    return SightingWrapper(make())
+
+
 def make_vec_env(config: TrainConfig) -> VecEnv:
     """``n_envs`` environments. Those that render run in worker processes, which open their GL contexts lazily.
 
-    Without rendering a step takes about 1 ms, and sending it between processes costs more than it gains.
+    Without rendering a step takes about 1 ms, and sending it between processes costs more than it gains, unless the
+    updates run meanwhile.
     """
     make = functools.partial(make_env, config)
     if config.privileged:  # the first of them shows what the others only feel
         feel = functools.partial(make_env, dataclasses.replace(config, pixels=False))
-        return DummyVecEnv([lambda: SightingWrapper(make()), *[feel] * (config.n_envs - 1)])
-    if config.n_envs == 1 or not config.uses_pixels:
-        return DummyVecEnv([make] * config.n_envs)
-    return WorkerVecEnv(make, config.n_envs)
+        envs = [functools.partial(_sighted, make), *[feel] * (config.n_envs - 1)]
+    else:
+        envs = [make] * config.n_envs
+    if not config.overlap and (config.privileged or config.n_envs == 1 or not config.uses_pixels):
+        return DummyVecEnv(envs)
+    return WorkerVecEnv(envs)

@@ -46,26 +46,31 @@ class WorkerVecEnv(VecEnv):
     left behind however the processes end.
 
     Args:
-        make: makes one environment, also in another process.
-        n_envs: number of environments.
-        n_workers: processes among which they are divided; ``None`` is one a core, and no more than ``n_envs``.
+        makes: each makes one environment, also in another process.
+        n_workers: processes among which they are divided; ``None`` is one a core, and no more than environments.
+
+    Attributes:
+        meanwhile: called at every step, once the workers are under way.
 
     Raises:
         WorkerError: as every method does when a worker dies or its environment raises. No method waits for a dead one.
     """
 
-    def __init__(self, make: MakeEnv, n_envs: int, *, n_workers: int | None = None) -> None:
-        observation_space, action_space = _spaces(make)
+    def __init__(self, makes: Sequence[MakeEnv], *, n_workers: int | None = None) -> None:
+        observation_space, action_space = _spaces(makes[0])
+        n_envs = len(makes)
         n_workers = min(n_envs, n_workers or _cores())
         buffers = {key: _Shared.rows(n_envs, space) for key, space in observation_space.items()}
         self._rows = {key: buffer.array() for key, buffer in buffers.items()}
         self._workers: list[_Worker] = []
         self._awaited: list[_Worker] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self._home: list[tuple[_Worker, int]] = []  # environment -> its worker, its number there
         context = multiprocessing.get_context("spawn")  # GL, CUDA and forked threads do not mix
         try:
-            for envs in np.array_split(np.arange(n_envs), n_workers):
-                worker = _Worker.start(context, make, range(envs[0], envs[-1] + 1), buffers)
+            for part in np.array_split(np.arange(n_envs), n_workers):
+                envs = range(part[0], part[-1] + 1)
+                worker = _Worker.start(context, makes[envs.start : envs.stop], envs, buffers)
                 self._workers.append(worker)
                 self._home += [(worker, number) for number in range(len(envs))]
             super().__init__(n_envs, observation_space, action_space)  # asks every environment for its render mode
@@ -82,6 +87,7 @@ class WorkerVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Arrays, npt.NDArray[Any], npt.NDArray[Any], list[dict[str, Any]]]:
         """Observations (n_envs, ...), rewards float32 (n_envs,), dones bool (n_envs,), infos."""
+        self.meanwhile()
         outcomes = [outcome for worker in self._awaited for outcome in worker.receive()]
         self._awaited = []
         rewards, dones, infos, self.reset_infos = (list(part) for part in zip(*outcomes, strict=True))
@@ -182,9 +188,9 @@ class _Worker:
     connection: Connection
 
     @classmethod
-    def start(cls, context: Any, make: MakeEnv, envs: range, buffers: dict[str, _Shared]) -> _Worker:
+    def start(cls, context: Any, makes: Sequence[MakeEnv], envs: range, buffers: dict[str, _Shared]) -> _Worker:
         connection, theirs = context.Pipe()
-        args = (theirs, CloudpickleWrapper(make), envs, buffers)
+        args = (theirs, CloudpickleWrapper(makes), envs, buffers)
         process = context.Process(target=_work, args=args, daemon=True)
         blocked = signal.pthread_sigmask(
             signal.SIG_BLOCK, TRAINERS_SIGNALS
@@ -239,7 +245,7 @@ def _cores() -> int:
 # ------------------------------------------------------------------------------------------- in the worker
 
 
-def _work(connection: Connection, make: CloudpickleWrapper, envs: range, buffers: dict[str, _Shared]) -> None:
+def _work(connection: Connection, makes: CloudpickleWrapper, envs: range, buffers: dict[str, _Shared]) -> None:
     """Answers until the pipe ends."""
     for number in TRAINERS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -247,7 +253,7 @@ def _work(connection: Connection, make: CloudpickleWrapper, envs: range, buffers
     os.environ.setdefault("LP_NUM_THREADS", "1")  # the software renderer: one thread a worker
     with contextlib.suppress(EOFError, OSError):  # the trainer has gone
         try:
-            desk = _Desk(make.var, {key: buffer.array()[envs.start : envs.stop] for key, buffer in buffers.items()})
+            desk = _Desk(makes.var, {key: buffer.array()[envs.start : envs.stop] for key, buffer in buffers.items()})
         except Exception as error:
             connection.recv()
             connection.send((_failure(envs, error), None))
@@ -266,9 +272,9 @@ def _work(connection: Connection, make: CloudpickleWrapper, envs: range, buffers
 class _Desk:
     """The environments of one worker, and a method for each question. ``rows`` are their part of the memory."""
 
-    def __init__(self, make: MakeEnv, rows: Arrays) -> None:
+    def __init__(self, makes: Sequence[MakeEnv], rows: Arrays) -> None:
         self.rows = rows
-        self.envs = [make() for _ in next(iter(rows.values()))]
+        self.envs = [make() for make in makes]
         self.stopwatch = Stopwatch()
         for env in self.envs:
             self.stopwatch.watch(env)

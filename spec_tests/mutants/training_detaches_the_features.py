@@ -18,5 +18,5 @@ def train(self, *arguments, **options):
     sac.encode = encode
 
 
-encode, right = sac.encode, sac.PixelSAC.train
-sac.PixelSAC.train = train
+encode, right = sac.encode, sac.PixelSAC.update
+sac.PixelSAC.update = train
