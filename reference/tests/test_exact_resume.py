@@ -22,10 +22,11 @@ from visual_her import checkpoint as checkpoints
 from visual_her.cli import run
 
 # 2 environments in worker processes, whose goals and distractors are drawn at each reset; DrQ is on.
+# Overlap is the harder case: at a checkpoint an update could be due.
 LINE = (
     "train --env sight_task:Sight-v0 --critic-encoder --image-size 16 --num-filters 4 "
     "--batch-size 8 --net-arch 8 --n-envs 2 --buffer-size 200 --learning-starts 40 --standardize --random-actions 0.2 "
-    "--torch-threads 1 --device cpu"
+    "--torch-threads 1 --device cpu --overlap"
 )
 SPACING = 40  # env steps: two episodes of each environment
 

@@ -47,6 +47,7 @@ def build_agent(
             "proprioception": config.proprio,
             "num_filters": config.num_filters,
             "standardize": config.standardize,
+            "precision": config.precision,
         },
     }
     if not config.critic_encoder:
@@ -56,6 +57,7 @@ def build_agent(
         agent = functools.partial(
             PrivilegedSAC,
             image_size=config.image_size,
+            precision=config.precision,
             total_steps=config.total_steps,
         )
     return agent(

@@ -331,7 +331,7 @@ class Reference:
             agent.critic.features_extractor.requires_grad_(False)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # tensors are small, and threads that spin are slow when another process wants a core
-        agent.learn(options.total_steps, log_interval=None)  # type: ignore[arg-type]
+        agent.learn(options.total_steps, log_interval=None)
         torch.set_num_threads(threads)
         return lambda observation: agent.predict(dict(observation), deterministic=True)[0]
 

@@ -14,6 +14,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 EncoderName = Literal["manipulation", "nature"]
+Precision = Literal["float32", "bfloat16"]
 
 # The order in which vectors follow the pixel features; gymnasium sorts the keys of a Dict space, we do not rely on it.
 VECTOR_KEYS = ("observation", "proprioception", "achieved_goal", "desired_goal")
@@ -27,13 +28,17 @@ class NatureCNN(nn.Module):
     Args:
         image_shape: (channels, height, width) of the input; at least 36 pixels high and wide.
         features_dim: size of the output.
+        precision: of the convolutions.
 
     Raises:
         ValueError: the image is smaller than the kernels reach.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], features_dim: int = 512) -> None:
+    def __init__(
+        self, image_shape: tuple[int, int, int], features_dim: int = 512, precision: Precision = "float32"
+    ) -> None:
         super().__init__()
+        self.precision: Precision = precision
         channels, height, width = image_shape
         if min(height, width) < 36:
             raise ValueError(f"NatureCNN needs images of 36x36 pixels or more, not {height}x{width}: raise image_size.")
@@ -48,7 +53,7 @@ class NatureCNN(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) float in [0, 1] -> (B, features_dim)."""
-        features: torch.Tensor = self.linear(self.convs(pixels))
+        features: torch.Tensor = self.linear(_convolve(self.convs, pixels, self.precision))
         return features
 
 
@@ -60,21 +65,21 @@ class ManipulationCNN(nn.Module):
     Args:
         in_channels: channels of the input, 3 per stacked frame.
         num_filters: channels of the feature map.
+        precision: of the convolutions; the feature map is float32.
     """
 
-    def __init__(self, in_channels: int, num_filters: int = 32) -> None:
+    def __init__(self, in_channels: int, num_filters: int = 32, precision: Precision = "float32") -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, stride in ((in_channels, 2), (num_filters, 1), (num_filters, 1), (num_filters, 2)):
             layers += [nn.Conv2d(inputs, num_filters, 3, stride=stride, padding=1), nn.ReLU()]
         # channels_last is the fastest of the memory layouts on CPU, and what tensor cores want on a GPU.
         self.convs = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.num_filters = num_filters
+        self.num_filters, self.precision = num_filters, precision
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) float in [0, 1] -> (B, num_filters, ceil(H / 4), ceil(W / 4))."""
-        feature_map: torch.Tensor = self.convs(pixels.contiguous(memory_format=torch.channels_last))
-        return feature_map
+        return _convolve(self.convs, pixels.contiguous(memory_format=torch.channels_last), self.precision)
 
 
 class SpatialSoftmax(nn.Module):
@@ -153,6 +158,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         num_filters: channels of ManipulationCNN.
         flat_dim: size of the flattened variant.
         standardize: whether the vectors pass a ``Standardize``, which the agent fills before its first update.
+        precision: of the convolutions; everything behind them is float32.
 
     Raises:
         ValueError: an unknown encoder, goal mode or key, or a goal that the space does not have.
@@ -170,6 +176,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         num_filters: int = 32,
         flat_dim: int = 50,
         standardize: bool = False,
+        precision: Precision = "float32",
     ) -> None:
         if encoder not in ("manipulation", "nature"):
             raise ValueError(f"encoder={encoder!r} is unknown: choose manipulation or nature.")
@@ -183,13 +190,14 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         if "pixels" in observation_space.spaces:
             shape: tuple[int, int, int] = observation_space["pixels"].shape  # type: ignore[assignment]
             if encoder == "nature":
-                self.cnn, self.head = NatureCNN(shape), nn.Sequential()
+                self.cnn, self.head = NatureCNN(shape, precision=precision), nn.Sequential()
                 pixel_size = 512
             elif spatial_softmax:
-                self.cnn, self.head = ManipulationCNN(shape[0], num_filters), nn.Sequential(SpatialSoftmax())
+                self.cnn = ManipulationCNN(shape[0], num_filters, precision)
+                self.head = nn.Sequential(SpatialSoftmax())
                 pixel_size = 2 * num_filters
             else:
-                self.cnn = ManipulationCNN(shape[0], num_filters)
+                self.cnn = ManipulationCNN(shape[0], num_filters, precision)
                 self.head = nn.Sequential(nn.Flatten(), nn.Linear(_flat_size(self.cnn, shape), flat_dim))
                 pixel_size = flat_dim
             if feature_norm:
@@ -209,6 +217,12 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         """(B, C, H, W) float in [0, 1] -> what the encoder makes of them: 64 keypoint coordinates in the chapter."""
         features: torch.Tensor = self.head(self.cnn(pixels))  # type: ignore[misc]
         return features
+
+
+def _convolve(convs: nn.Module, pixels: torch.Tensor, precision: Precision) -> torch.Tensor:
+    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        outputs: torch.Tensor = convs(pixels)
+    return outputs.to(pixels.dtype)
 
 
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSA
     Raises:
         UsageError: the checkpoint's weights do not fit its config.
     """
-    config = TrainConfig.from_json({**checkpoint.config.to_json(), "device": device, "n_envs": 1})
+    config = TrainConfig.from_json({**checkpoint.config.to_json(), "device": device, "n_envs": 1, "overlap": False})
     env = make_env(config)
     networks_see = make_env(dataclasses.replace(config, pixels=False)) if config.privileged else env
     compute_reward = make_task(config.env).get_wrapper_attr("compute_reward")

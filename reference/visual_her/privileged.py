@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from visual_her.encoders import ManipulationCNN, SpatialSoftmax
+from visual_her.encoders import ManipulationCNN, Precision, SpatialSoftmax
 from visual_her.pixel_env import Observation
 from visual_her.sac import PixelSAC
 
@@ -34,13 +34,20 @@ class Localizer(nn.Module):
         num_filters: channels of ManipulationCNN.
         learning_rate: Adam's.
         average: weight that an update leaves to the average so far.
+        precision: of the convolutions.
     """
 
     centre: torch.Tensor
 
-    def __init__(self, num_filters: int = 16, learning_rate: float = 1e-3, average: float = 0.999) -> None:
+    def __init__(
+        self,
+        num_filters: int = 16,
+        learning_rate: float = 1e-3,
+        average: float = 0.999,
+        precision: Precision = "float32",
+    ) -> None:
         super().__init__()
-        cnn = ManipulationCNN(3, num_filters)
+        cnn = ManipulationCNN(3, num_filters, precision)
         del cnn.convs[-1]  # without its last ReLU a map can say where the object is not
         self.network = nn.Sequential(cnn, SpatialSoftmax(), nn.Linear(2 * num_filters, 3))
         averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
@@ -140,6 +147,7 @@ class PrivilegedSAC(PixelSAC):
         image_size: side of the frames.
         localizer_batch_size: frames a localizer update; there is one a vectorised step.
         sightings: frames to keep at the most.
+        precision: of the localizer's convolutions.
     """
 
     LAST_RATE = 0.03
@@ -151,10 +159,11 @@ class PrivilegedSAC(PixelSAC):
         image_size: int = 84,
         localizer_batch_size: int = 32,
         sightings: int = 50_000,
+        precision: Precision = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._localizer = Localizer()
+        self._localizer = Localizer(precision=precision)
         self._lesson: Future[torch.Tensor] | None = None
         self._teacher = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
         self.total_steps, self.localizer_batch_size = total_steps, localizer_batch_size

@@ -202,7 +202,7 @@ class _Run:
 
     def _learn_until(self, stop: int, callback: BaseCallback) -> None:
         slice_steps = stop - self.agent.num_timesteps
-        self.agent.learn(slice_steps, callback, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+        self.agent.learn(slice_steps, callback, log_interval=None, reset_num_timesteps=False)
 
     def _next_stop(self) -> int:
         """The end of this slice, or the next checkpoint, or the target, whichever comes first."""

@@ -7,7 +7,6 @@ import dataclasses
 import difflib
 import functools
 import io
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +17,7 @@ from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 from visual_her.pixel_env import BlankPixels, PixelObservationWrapper
 from visual_her.privileged import SightingWrapper
-from visual_her.workers import WorkerVecEnv
+from visual_her.workers import MakeEnv, WorkerVecEnv
 
 TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4")
 
@@ -93,10 +92,6 @@ class Proprioception(PixelObservationWrapper):
         return {}
 
 
-def _sighted(make: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
-    return SightingWrapper(make())
-
-
 def make_vec_env(config: TrainConfig) -> VecEnv:
     """``n_envs`` environments. Those that render run in worker processes, which open their GL contexts lazily.
 
@@ -104,9 +99,10 @@ def make_vec_env(config: TrainConfig) -> VecEnv:
     updates run meanwhile.
     """
     make = functools.partial(make_env, config)
+    envs: list[MakeEnv]
     if config.privileged:  # the first of them shows what the others only feel
         feel = functools.partial(make_env, dataclasses.replace(config, pixels=False))
-        envs = [functools.partial(_sighted, make), *[feel] * (config.n_envs - 1)]
+        envs = [lambda: SightingWrapper(make()), *[feel] * (config.n_envs - 1)]
     else:
         envs = [make] * config.n_envs
     if not config.overlap and (config.privileged or config.n_envs == 1 or not config.uses_pixels):
