@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import multiprocessing
 import os
@@ -132,15 +133,34 @@ def test_workers_give_the_trajectories_of_this_process(config: TrainConfig, step
 
 
 def test_environments_that_draw_run_in_workers_and_others_here() -> None:
-    env = make_vec_env(TrainConfig(env=LOGGED, n_envs=2, image_size=36, render_size=36))
-    try:
-        assert isinstance(env, WorkerVecEnv)
-    finally:
-        env.close()
-    for config in (TrainConfig(env="FetchReach-v4", n_envs=2, full_state=True), TrainConfig(n_envs=1)):
+    """And all of them do where updates run meanwhile."""
+    state = TrainConfig(env="FetchReach-v4", n_envs=2, full_state=True)
+    drawing = TrainConfig(env=LOGGED, n_envs=1, image_size=36, render_size=36)
+    privileged = dataclasses.replace(drawing, n_envs=2, privileged=True)
+    for config, kind in (
+        (drawing, WorkerVecEnv), (privileged, WorkerVecEnv), (state, DummyVecEnv),
+        (dataclasses.replace(state, overlap=True), WorkerVecEnv),
+    ):  # fmt: skip
         env = make_vec_env(config)
-        assert isinstance(env, DummyVecEnv)
-        env.close()
+        try:
+            assert isinstance(env, kind)
+        finally:
+            env.close()
+
+
+def test_a_lost_gl_context_ends_a_run_in_one_sentence_with_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its only environment crashes in the middle of drawing, as a driver does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    line = "train --env lost_context:Lost-v0 --n-envs 1 --critic-encoder --no-drq --image-size 16 --num-filters 4 "
+    line += "--batch-size 8 --net-arch 8 --buffer-size 200 --learning-starts 20 --total-steps 100 --torch-threads 1"
+    assert run(line.split()) == 2
+    (sentence,) = (text for text in capsys.readouterr().err.splitlines() if text.startswith("visual-her: "))
+    assert "was killed by SIGSEGV" in sentence
+    (left,) = tmp_path.rglob("*_steps.zip")
+    assert f"--resume {left.relative_to(tmp_path)}" in sentence
 
 
 # ----------------------------------------------------------------------------------------- SB3's interface

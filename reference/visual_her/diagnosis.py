@@ -236,6 +236,10 @@ SYMPTOMS: list[Symptom] = [
         "the pixels are blank: this is the control, and chance level is what it is to show",
     ),
     (
+        lambda curve, phase: phase == "failure" and _config(curve, her_n_sampled_goal=0),
+        "HER is off, and nearly every reward is the same: use --her-n-sampled-goal 4",
+    ),
+    (
         lambda curve, phase: phase == "failure" and _config(curve, pixels=False, full_state=False),
         "--no-pixels leaves out how the object moves: the control with the 25-D state is --full-state",
     ),

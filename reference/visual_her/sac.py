@@ -45,7 +45,7 @@ class PixelSAC(SAC):
         super().__init__(*args, **kwargs)
         self.overlap, self._due = overlap, (0, 0)
         if overlap:
-            if not hasattr(self.env, "meanwhile"):
+            if self.env is None or not hasattr(self.env, "meanwhile"):
                 raise ValueError("overlap=True needs environments in other processes: use a WorkerVecEnv.")
             self.env.meanwhile = self.catch_up
         self.random_actions, self.target_bounds = random_actions, target_bounds

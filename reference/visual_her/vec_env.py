@@ -95,8 +95,8 @@ class Proprioception(PixelObservationWrapper):
 def make_vec_env(config: TrainConfig) -> VecEnv:
     """``n_envs`` environments. Those that render run in worker processes, which open their GL contexts lazily.
 
-    Without rendering a step takes about 1 ms, and sending it between processes costs more than it gains, unless the
-    updates run meanwhile.
+    A GL that crashes ends its worker and not the run. Without rendering a step takes about 1 ms, and sending it between
+    processes costs more than it gains, unless the updates run meanwhile.
     """
     make = functools.partial(make_env, config)
     envs: list[MakeEnv]
@@ -105,6 +105,4 @@ def make_vec_env(config: TrainConfig) -> VecEnv:
         envs = [lambda: SightingWrapper(make()), *[feel] * (config.n_envs - 1)]
     else:
         envs = [make] * config.n_envs
-    if not config.overlap and (config.privileged or config.n_envs == 1 or not config.uses_pixels):
-        return DummyVecEnv(envs)
-    return WorkerVecEnv(envs)
+    return WorkerVecEnv(envs) if config.uses_pixels or config.overlap else DummyVecEnv(envs)
