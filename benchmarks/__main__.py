@@ -21,7 +21,7 @@ def run(*, select: str = "", save: bool = True) -> int:
         select: which: pytest's -k. Of a selection no page is written.
         save: keeps the timings in benchmarks/history, for pytest-benchmark compare.
     """
-    tests = [str(HERE / f"test_{name}.py") for name in ("collection", "replay", "update", "size_and_start")]
+    tests = [str(HERE / f"test_{name}.py") for name in ("collection", "replay", "update", "size_and_start", "gpu")]
     arguments = [
         *tests,
         "-o",

@@ -150,8 +150,8 @@ class ChapterPolicy(MultiInputPolicy):
         return ChapterCritic(**arguments).to(self.device)
 
 
-def chapter_agent(image_size: int = 84) -> SAC:
-    """Stock ``SAC`` with the recipe's hyperparameters, untrained, on the CPU."""
+def chapter_agent(image_size: int = 84, device: str = "cpu") -> SAC:
+    """Stock ``SAC`` with the recipe's hyperparameters, untrained."""
     make: Callable[[], gym.Env[Any, Any]] = lambda: ChapterEnv(image_size)  # noqa: E731
     return SAC(
         ChapterPolicy,
@@ -166,6 +166,6 @@ def chapter_agent(image_size: int = 84) -> SAC:
             "features_extractor_class": ManipulationExtractor,
             "share_features_extractor": True,
         },
-        device="cpu",
+        device=device,
         seed=0,
     )

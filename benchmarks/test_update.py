@@ -51,3 +51,19 @@ def test_update(in_turn: InTurn, table: list[Row]) -> None:
             verdict(passes["ours"].forward_equivalents <= 5),
         ),
     ]
+
+
+def test_update_in_bfloat16(in_turn: InTurn, table: list[Row]) -> None:
+    """Not the peer's arithmetic any more, so a row of its own; the gradients are held to float32's in a test."""
+    peer, ours, batch = chapter_agent(), our_agent(precision="bfloat16"), batch_of(BATCH)
+    rounds = in_turn(ready_to_update(ours, batch), peer=ready_to_update(peer, batch))
+    table.append(
+        Row(
+            "one update, batch 64, convolutions in bfloat16 (peer: float32)",
+            f"{1000 * rounds.median():.0f} ms",
+            f"{1000 * rounds.median('peer'):.0f} ms",
+            f"{rounds.ratio('peer'):.2f} ({rounds.range('peer')})",
+            "≥ 2 x",
+            verdict(rounds.ratio("peer") >= 2),
+        )
+    )

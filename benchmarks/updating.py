@@ -23,8 +23,8 @@ from benchmarks.collection import ACTIONS, EPISODE
 
 
 def our_agent(**choices: Any) -> PixelSAC:
-    """The agent of the chapter's recipe, untrained, on the CPU."""
-    config = dataclasses.replace(CHAPTER, device="cpu", **choices)
+    """The agent of the chapter's recipe, untrained, on the CPU if ``choices`` do not say otherwise."""
+    config = dataclasses.replace(CHAPTER, **{"device": "cpu", **choices})
     reward = make_task("FetchPush-v4").unwrapped.compute_reward  # type: ignore[attr-defined]
     return build_agent(config, DummyVecEnv([lambda: make_env(config)]), reward, buffer_size=EPISODE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -72,6 +73,16 @@ def test_keypoints_are_float32_and_less_than_a_pixel_off(agents: tuple[PixelSAC,
         exact, rounded = (one.pixel_features(pixels) for one in extractors if isinstance(one, ManipulationExtractor))
     assert rounded.dtype == torch.float32
     assert (exact - rounded).abs().max() < 2 / 84
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_compiled_encoder_is_the_same_but_for_rounding() -> None:
+    small = dataclasses.replace(CONFIG, image_size=36, render_size=36, num_filters=8)
+    plain, compiled = agent(small), agent(dataclasses.replace(small, compile=True))
+    compiled.policy.load_state_dict(plain.policy.state_dict())
+    for exact, other in zip(*(gradients(one, updates=1) for one in (plain, compiled)), strict=True):
+        for name in exact:
+            assert torch.nn.functional.cosine_similarity(exact[name], other[name], dim=0) >= 0.9999, name
 
 
 def test_a_localizer_learns_in_bfloat16_what_it_learns_in_float32() -> None:

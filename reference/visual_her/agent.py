@@ -60,7 +60,7 @@ def build_agent(
             precision=config.precision,
             total_steps=config.total_steps,
         )
-    return agent(
+    built = agent(
         policy,
         env,
         learning_rate=config.learning_rate,
@@ -87,6 +87,10 @@ def build_agent(
         device=config.device,
         seed=config.seed,
     )
+    if config.compile:
+        for part in (built.critic, built.critic_target, built.actor):
+            part.features_extractor.compile_encoder()  # type: ignore[operator]
+    return built
 
 
 def _storage(config: TrainConfig, env: VecEnv) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from visual_her.memory import upload
+
 
 class RandomShift:
     """Pads an image by repeating its border and crops it at a random place: a shift of up to ``pad`` pixels.
@@ -27,7 +29,8 @@ class RandomShift:
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) of any dtype -> the same shape and dtype, every value one of the image's own."""
         batch, _, height, width = pixels.shape
-        shift = torch.randint(-self.pad, self.pad + 1, (2, batch, 1), generator=self.generator).to(pixels.device)
+        shift = torch.randint(-self.pad, self.pad + 1, (2, batch, 1), generator=self.generator)
+        shift = upload(shift, pixels.device)
         rows = (torch.arange(height, device=pixels.device) + shift[0]).clamp(0, height - 1)  # (B, H)
         columns = (torch.arange(width, device=pixels.device) + shift[1]).clamp(0, width - 1)  # (B, W)
         source = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)  # (B, H * W)

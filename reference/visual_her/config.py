@@ -61,6 +61,8 @@ class TrainConfig:
     """Channels of ManipulationCNN."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions: bfloat16 takes about half the time on tensor cores and on CPUs with AMX, more on others."""
+    compile: bool = False
+    """The encoder through torch.compile: the same figures but for rounding, after a minute of compiling."""
     critic_encoder: bool = False
     """DrQ-v2 routing: one encoder, trained by the critic's loss only."""
     share_encoder: bool = False
@@ -173,7 +175,16 @@ def _is_a(value: Any, hint: Any) -> bool:
 RUN_FIELDS = frozenset(
     {
         *("env", "seed", "total_steps", "checkpoint_freq", "checkpoint_buffer", "resume", "time_budget", "device"),
-        *("torch_threads", "storage", "log_dir", "checkpoints_dir", "results_dir", "patience", "stop_when_converged"),
+        *(
+            "torch_threads",
+            "compile",
+            "storage",
+            "log_dir",
+            "checkpoints_dir",
+            "results_dir",
+            "patience",
+            "stop_when_converged",
+        ),
     }
 )
 
@@ -189,6 +200,16 @@ LAPTOP = dataclasses.replace(
     FAST_STATE, full_state=False, privileged=True, frame_stack=1, camera="table", goal_marker="hidden",
     total_steps=350_000, buffer_size=350_000, patience=300_000,
 )  # fmt: skip
+
+FAST = dataclasses.replace(
+    FAST_STATE, full_state=False, critic_encoder=True, drq=False, goal_mode="desired", goal_marker="hidden",
+    camera="table", precision="bfloat16", n_envs=16, gradient_steps=4, buffer_size=500_000, total_steps=500_000,
+    patience=400_000, checkpoint_freq=100_000,
+)  # fmt: skip
+
+FAST_PRIVILEGED = dataclasses.replace(
+    LAPTOP, n_envs=16, gradient_steps=4, precision="bfloat16", buffer_size=500_000, total_steps=500_000
+)
 
 DEMO = dataclasses.replace(
     CHAPTER, env="FetchReach-v4", total_steps=5_000, buffer_size=5_000, her_n_sampled_goal=4, standardize=True,
@@ -218,6 +239,8 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
         dataclasses.replace(FAST_STATE, full_state=False, pixels=False),
     ),
     "laptop": ("FetchPush from pixels on 2 CPU cores, privileged in training: not end to end", LAPTOP),
+    "fast": ("FetchPush from pixels end to end, on a GPU and 16 cores: not measured yet", FAST),
+    "fast-privileged": ("laptop on 16 cores: not end to end, not measured yet", FAST_PRIVILEGED),
     "demo": ("FetchReach from pixels in minutes on 2 CPU cores, through the same code", DEMO),
     "sight": ("FetchReach end to end, where the gripper is nowhere but in the pixels", SIGHT),
     "sight-blank": ("control: sight with blank pixels", dataclasses.replace(SIGHT, blank_pixels=True)),

@@ -218,6 +218,12 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         features: torch.Tensor = self.head(self.cnn(pixels))  # type: ignore[misc]
         return features
 
+    def compile_encoder(self) -> None:
+        """Has ``torch.compile`` make the encoder's kernels at its first passes; weights and their names stay."""
+        if self.cnn is not None:
+            self.cnn.compile()
+            self.head.compile()
+
 
 def _convolve(convs: nn.Module, pixels: torch.Tensor, precision: Precision) -> torch.Tensor:
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from visual_her.memory import claim
+from visual_her.memory import claim, upload
 
 Array = npt.NDArray[Any]
 Frame = npt.NDArray[np.uint8]
@@ -96,7 +96,9 @@ class RawFrames:
 
     def write(self, env: int, slot: int, frame: Frame, *, oldest: int) -> None:
         """Copies the frame to where the slot lies in the ring."""
-        self._frames[env * self.slots + slot % self.slots].copy_(torch.from_numpy(np.ascontiguousarray(frame)))
+        self._frames[env * self.slots + slot % self.slots].copy_(
+            upload(torch.from_numpy(np.ascontiguousarray(frame)), self._frames.device)
+        )
 
     def holds(self, env: int, slot: int, frame: Frame) -> bool:
         """Compares in host memory; frames on a GPU are taken at their word, which saves waiting for it."""
@@ -107,7 +109,7 @@ class RawFrames:
     def gather(self, envs: Indices, slots: Indices) -> torch.Tensor:
         """One gather, on the frames' device."""
         index = torch.from_numpy((envs[:, None] * self.slots + slots % self.slots).ravel())
-        frames = self._frames.index_select(0, index.to(self._frames.device))
+        frames = self._frames.index_select(0, upload(index, self._frames.device))
         return frames.view(*slots.shape, *self.shape)
 
     def state_arrays(self, used: int) -> dict[str, Array]:

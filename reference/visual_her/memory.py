@@ -13,6 +13,13 @@ import torch
 from gymnasium import spaces
 
 
+def upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on ``device``; the host never waits for a GPU."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def buffer_bytes(
     buffer_size: int,
     observation_space: spaces.Dict,

@@ -23,7 +23,7 @@ from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 
 from visual_her.augmentation import RandomShift
 from visual_her.frames import FrameStore, Storage, frame_store
-from visual_her.memory import slots_of
+from visual_her.memory import slots_of, upload
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -293,11 +293,15 @@ class HerFrameBuffer(ReplayBuffer):
         start = self._episode_start[envs, slots % self.slots]
         window = slots[:, None] + np.arange(1 - self.frame_stack, 2)  # (B, stack + 1)
         window = np.maximum(window, start[:, None])  # before the first frame comes the first frame
-        frames = self._frames.gather(envs, window).to(self.device, non_blocking=True)  # (B, stack + 1, C, H, W)
+        frames = upload(self._frames.gather(envs, window), self.device)  # (B, stack + 1, C, H, W)
         pixels, next_pixels = frames[:, :-1].flatten(1, 2), frames[:, 1:].flatten(1, 2)
         if self._shift is None:
             return pixels, next_pixels
         return self._shift(pixels), self._shift(next_pixels)
+
+    def to_torch(self, array: Array, copy: bool = True) -> torch.Tensor:
+        """On ``device``; what is sampled is a copy already."""
+        return upload(torch.from_numpy(array), self.device)
 
     def _to_tensors(self, arrays: dict[str, Array]) -> dict[str, torch.Tensor]:
         return {key: self.to_torch(array) for key, array in arrays.items()}

@@ -50,6 +50,9 @@ class PixelSAC(SAC):
             self.env.meanwhile = self.catch_up
         self.random_actions, self.target_bounds = random_actions, target_bounds
         self.updates_from = self.learning_starts
+        if self.device.type == "cuda":  # to validate a distribution is to wait for the GPU, at every action
+            torch.distributions.Distribution.set_default_validate_args(False)
+        self._standardized = False
         self._losses: dict[str, list[torch.Tensor]] = {}
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
@@ -148,6 +151,9 @@ class PixelSAC(SAC):
 
     def _fit_standardization(self) -> None:
         """Sets the vectors' statistics before the first update, from the warm-up episodes; the goals share theirs."""
+        if self._standardized:  # asking a tensor on a GPU would wait for it, at every update
+            return
+        self._standardized = True
         for extractor in {part.features_extractor for part in (self.actor, self.critic, self.critic_target)}:
             standardize: Standardize | None = getattr(extractor, "standardize", None)
             if standardize is None or standardize.fitted:
