@@ -1,4 +1,4 @@
-"""``python -m acceptance results | collect``, from the root of a clone."""
+"""``python -m acceptance results | collect | ladder``, from the root of a clone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from visual_her.errors import UsageError
 
+from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -33,10 +34,23 @@ def add(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, arm: str, resul
     return 0
 
 
+def ladder(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
+    """Trains what acceptance/ladder.csv does not hold yet, a minute a run, and then writes acceptance/RESULTS.md.
+
+    Args:
+        seeds: of each arm.
+        jobs: runs at a time, each of which keeps more than one core busy.
+    """
+    rungs.climb(seeds, jobs)
+    return results()
+
+
 if __name__ == "__main__":
     try:
         sys.exit(
-            tyro.extras.subcommand_cli_from_dict({"results": results, "collect": add}, prog="python -m acceptance")
+            tyro.extras.subcommand_cli_from_dict(
+                {"results": results, "collect": add, "ladder": ladder}, prog="python -m acceptance"
+            )
         )
     except UsageError as error:
         print(f"acceptance: {error}", file=sys.stderr)

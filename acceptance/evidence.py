@@ -21,6 +21,8 @@ from visual_her.errors import UsageError
 from visual_her.evaluation import track
 from visual_her.training import RunPaths
 
+from acceptance import ladder as rungs
+
 HERE = Path(__file__).parent
 CURVES, ARMS = HERE / "curves", HERE / "arms.toml"
 TRACKS = ("end to end", "privileged in training", "no pixels")
@@ -142,6 +144,9 @@ def page(curves: Path) -> str:
     for name in TRACKS:
         rows = [run.row() for run in committed if run.track == name]
         parts += [f"## {name.capitalize()}", EXPLANATION[name], _table(COLUMNS, rows) if rows else "No run yet."]
+    climbed = rungs.rows(rungs.read())
+    if climbed:
+        parts += [LADDER, _table(("Arm", "Mean", "Each seed", "Probe error", "Expected, before any was run"), climbed)]
     described = [
         (f"`{name}`", f"`{arm['command']}`", arm["expected"], arm.get("found", "not run yet"))
         for name, arm in arms().items()
@@ -163,6 +168,13 @@ Made by `python -m acceptance results` from [`curves/`](curves/) and [`arms.toml
 episodes (`visual-her evaluate`); it says nothing about other seeds. *Rollout* is the estimator of the chapter's
 curves: the stochastic policy's mean over the last 100 training episodes, at that checkpoint, and its largest value.
 *Training* is wall-clock, on a machine that may have had other work: the arm's remark says so."""
+
+LADDER = """## The ladder, on a tiny task
+
+`python -m acceptance ladder`, from [`ladder.py`](ladder.py): each arm differs from the base by what it is named after. The
+task shows its object nowhere but in 36x36 pixels, among distractors; 4,000 env steps, then 200 fresh episodes with the
+mean action; chance is 4 to 8 %. The probe's error is in units of half the picture's width, and the tolerance 0.2 of them.
+It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
 
 CHAPTER = """## The chapter's figures, beside them
 
