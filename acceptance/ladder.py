@@ -105,7 +105,7 @@ def read(table: Path = TABLE) -> list[Outcome]:
         return []
     kinds = {"seed": int, "successes": int, "episodes": int, "probe_error": float, "seconds": float}
     with open(table, newline="") as file:
-        return [Outcome(**{k: kinds.get(k, str)(v) for k, v in row.items()}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
+        return [Outcome(**{k: kinds.get(k, str)(v) for k, v in row.items()}) for row in csv.DictReader(file)]
 
 
 def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
