@@ -1,4 +1,4 @@
-"""``python -m acceptance results | collect | ladder``, from the root of a clone."""
+"""``python -m acceptance results | collect | ladder | shift``, from the root of a clone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from visual_her.errors import UsageError
 
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
+from acceptance.shift import PAGE, measure
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -45,11 +46,22 @@ def ladder(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
+def shift(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, pad: int = 4) -> int:
+    """How far DrQ's random shift moves keypoints, against a push: writes acceptance/SHIFT.md.
+
+    Args:
+        checkpoint: of a privileged run on FetchPush, such as recipe laptop's.
+        pad: of the shift, in pixels.
+    """
+    PAGE.write_text(measure(checkpoint, pad=pad))
+    return 0
+
+
 if __name__ == "__main__":
     try:
         sys.exit(
             tyro.extras.subcommand_cli_from_dict(
-                {"results": results, "collect": add, "ladder": ladder}, prog="python -m acceptance"
+                {"results": results, "collect": add, "ladder": ladder, "shift": shift}, prog="python -m acceptance"
             )
         )
     except UsageError as error:
