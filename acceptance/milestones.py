@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from visual_her import checkpoint as checkpoints
-from visual_her.config import TrainConfig, recipe
+from visual_her.config import TrainConfig
 from visual_her.diagnosis import SUCCESS, read_curve
 from visual_her.evaluation import evaluate, wilson_interval, write_result
+from visual_her.recipes import recipe
 from visual_her.training import RunPaths, train
 
 MILESTONES = Path(__file__).parent / "milestones.toml"

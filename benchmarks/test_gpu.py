@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from stable_baselines3.common.logger import Logger
-from visual_her.config import RECIPES
+from visual_her.recipes import RECIPES
 from visual_her.rendering import probe_gl_renderer
 from visual_her.training import train
 

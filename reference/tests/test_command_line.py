@@ -25,8 +25,9 @@ from stable_baselines3 import SAC
 from visual_her import preflight
 from visual_her.agent import build_agent
 from visual_her.cli import COMMANDS, run
-from visual_her.config import CHAPTER, TrainConfig, recipe
+from visual_her.config import CHAPTER, TrainConfig
 from visual_her.errors import UsageError
+from visual_her.recipes import recipe
 from visual_her.training import TrainResult
 from visual_her.vec_env import make_env
 

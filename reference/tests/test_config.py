@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
-from visual_her.config import CHAPTER, RECIPES, RUN_FIELDS, TrainConfig, differences, recipe, tag
+from visual_her.config import CHAPTER, RUN_FIELDS, TrainConfig, differences, tag
 from visual_her.errors import UsageError
+from visual_her.recipes import RECIPES, recipe
 from visual_her.refusals import check
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from visual_her.cli import run
-from visual_her.config import CHAPTER, RECIPES, TrainConfig
+from visual_her.config import CHAPTER, TrainConfig
 from visual_her.diagnosis import (
     ACTOR,
     CRITIC,
@@ -26,6 +26,7 @@ from visual_her.diagnosis import (
     read_curve,
 )
 from visual_her.errors import UsageError
+from visual_her.recipes import RECIPES
 
 CURVES = Path(__file__).parents[2] / "acceptance" / "curves"
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 from visual_her import checkpoint, evaluation
-from visual_her.config import RECIPES, TrainConfig, tag
+from visual_her.config import TrainConfig, tag
 from visual_her.pixel_env import PixelObservationWrapper
 from visual_her.privileged import Localizer, PrivilegedSAC, SightingWrapper
+from visual_her.recipes import RECIPES
 from visual_her.training import TrainResult, train
 from visual_her.vec_env import make_task
 

@@ -19,8 +19,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from visual_her.config import CHAPTER, RECIPES, TrainConfig, differences, recipe, tag
+from visual_her.config import CHAPTER, TrainConfig, differences, tag
 from visual_her.errors import UsageError
+from visual_her.recipes import RECIPES, recipe
 
 T = TypeVar("T")
 

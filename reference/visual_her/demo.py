@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visual_her import checkpoint as checkpoints
-from visual_her.config import recipe
 from visual_her.evaluation import FIRST_EVALUATION_SEED, evaluate, load_agent, write_result
 from visual_her.plots import learning_curve
 from visual_her.preflight import check_writable
+from visual_her.recipes import recipe
 from visual_her.training import train
 from visual_her.video import position_estimator, record
 
