@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import random
 import shlex
@@ -49,6 +50,11 @@ def newest(folder: Path) -> Path | None:
     """The checkpoint to resume from: of those that have a replay buffer beside them, the last."""
     whole = [path for path in (folder / "checkpoints").glob("*.zip") if checkpoints.replay_path(path).exists()]
     return max(whole, key=lambda path: checkpoints.read(path).step, default=None)
+
+
+def seconds_of(checkpoint: Path | None) -> float:
+    assert checkpoint
+    return float(json.loads(checkpoint.with_suffix(".meta.json").read_text())["training_time_sec"])
 
 
 def contents(path: Path) -> dict[str, Any]:
@@ -101,7 +107,9 @@ def test_two_equal_runs_are_equal(uninterrupted: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrupted: Path, tmp_path: Path) -> None:
     train(tmp_path, "--total-steps 120")
+    seconds = seconds_of(newest(tmp_path))
     train(tmp_path, f"--total-steps 240 --resume {newest(tmp_path)}")
+    assert seconds_of(newest(tmp_path)) > seconds + 1, "the time of a run is that of all its sessions"
     final = newest(uninterrupted)
     assert final
     assert_the_same(final, newest(tmp_path) or final)

@@ -202,9 +202,8 @@ def tag(config: TrainConfig) -> str:
         words += ["noPix"]
     words += ["privileged"] * config.privileged + ["noPro"] * (not config.proprio)
     if config.encodes_pixels:
-        words += (
-            ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder + ["shareEnc"] * config.share_encoder
-        )
+        words += ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder
+        words += ["shareEnc"] * config.share_encoder
     words += ["fullState"] * config.full_state
     words += [f"fs{config.frame_stack}"] * (config.frame_stack != CHAPTER.frame_stack)
     for name, (_, value) in differences(config).items():
@@ -219,6 +218,5 @@ _SUFFIXES = {
     "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}", "drq_pad": "pad{}",
     "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
     "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "clip_targets": "clip",
-    "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
-    "learning_starts": "starts{}",
+    "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap", "learning_starts": "starts{}",
 }  # fmt: skip

@@ -152,7 +152,7 @@ class _Run:
     ) -> None:
         self.config, self.paths, self.agent, self.renderer, self.started = config, paths, agent, renderer, started
         self.slice = episode_length * config.n_envs
-        self.first_step = agent.num_timesteps
+        self.first_step, self.earlier = agent.num_timesteps, _seconds_before(config.resume)
         self.provenance = provenance()  # of the code that runs, whatever is committed while it does
         self.interrupted = False
         self.written: Path | None = None
@@ -258,7 +258,7 @@ class _Run:
             "total_steps": config.total_steps,
             "updates": agent._n_updates,
             "resumed_from": config.resume,
-            "training_time_sec": round(seconds, 1),
+            "training_time_sec": round(self.earlier + seconds, 1),
             "steps_per_sec": round((agent.num_timesteps - self.first_step) / seconds, 1),
             "rollout_success_rate": safe_mean(agent.ep_success_buffer) if agent.ep_success_buffer else None,
             "config": config.to_json(),
@@ -276,6 +276,12 @@ class _Run:
             f"{tag(config)} on {config.env}, seed {config.seed}: {agent.num_timesteps:,} -> {config.total_steps:,} "
             f"env steps, device {agent.device}, {sight}, buffer {size:.1f} GB\nlog: {self.paths.run_dir}"
         )
+
+
+def _seconds_before(resume: str | None) -> float:
+    """Of the sessions up to the checkpoint, as far as the JSON beside it is still there."""
+    meta = Path(resume).with_suffix(".meta.json") if resume else None
+    return float(json.loads(meta.read_text())["training_time_sec"]) if meta and meta.exists() else 0.0
 
 
 def _finite(agent: PixelSAC) -> bool:
