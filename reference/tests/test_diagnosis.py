@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from visual_her import sac
 from visual_her.cli import run
 from visual_her.config import CHAPTER, TrainConfig
 from visual_her.diagnosis import (
@@ -167,3 +168,19 @@ def test_every_recipe_has_its_patience() -> None:
     assert all(
         config.patience <= config.total_steps for _, config in RECIPES.values() if config.total_steps < 2_000_000
     )
+
+
+def test_an_encoder_that_no_gradient_reaches_is_logged_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a run whose loop hands out detached features: the figure is 0, not absent."""
+    encode = sac.encode
+    monkeypatch.setattr(
+        sac, "encode", lambda policy, observations: tuple(f.detach() for f in encode(policy, observations))
+    )
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.chdir(tmp_path)
+    line = "train --env sight_task:Sight-v0 --critic-encoder --no-drq --image-size 16 --num-filters 4 --batch-size 8 "
+    line += "--net-arch 8 --n-envs 2 --buffer-size 200 --learning-starts 40 --total-steps 200 --torch-threads 1"
+    assert run(line.split()) == 0
+    (log,) = Path("runs").rglob("progress.csv")
+    _, values = read_curve(log.parent).series[GRADIENT]
+    assert (values == 0).all()

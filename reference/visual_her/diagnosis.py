@@ -207,8 +207,8 @@ SYMPTOMS: list[Symptom] = [
     ),
     (
         lambda curve, phase: phase == "failure" and not _overdue(curve),
-        "flat at chance level, as it should be before the take-off of this recipe: look at the share of episodes in "
-        "which the object moves, it rises first",
+        "flat at chance level, as it should be before the take-off of this recipe: where there is an object to move, "
+        "the share of episodes in which it moves rises first",
     ),
     (
         lambda curve, phase: phase == "failure" and _loss_trend(curve, CRITIC) == "falling",

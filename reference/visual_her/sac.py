@@ -96,8 +96,9 @@ class PixelSAC(SAC):
         loss = 0.5 * sum(F.mse_loss(q_network(inputs), target) for q_network in self.critic.q_networks)
         self._minimise(loss, self.critic.optimizer)  # type: ignore[arg-type]
         self._record("critic_loss", loss)  # type: ignore[arg-type]
-        gradients = [p.grad for p in self.critic.features_extractor.parameters() if p.grad is not None]
-        if gradients:
+        parameters = list(self.critic.features_extractor.parameters())
+        if parameters:
+            gradients = [p.grad for p in parameters if p.grad is not None] or [features.new_zeros(1)]
             self._record("encoder_gradient", torch.stack(torch._foreach_norm(gradients)).norm())
 
     def _actor_step(self, critic_features: torch.Tensor, actor_features: torch.Tensor) -> torch.Tensor:
