@@ -68,6 +68,27 @@ class _TorchElements(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
+class _HostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what ``host_reads`` says."""
+
+    def __init__(self, count: Count) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = count
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs it."""
+        self.count.value += function.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        return function(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def host_reads() -> Iterator[Count]:
+    """Counts values that leave torch for Python (``item``, ``if tensor``): for each the host waits for a GPU."""
+    count = Count()
+    with _HostReads(count):
+        yield count
+
+
 @contextlib.contextmanager
 def elements_touched(buffer: Any) -> Iterator[Count]:
     """Counts what is read of a replay buffer's arrays, also of those of its parts, and what torch makes of it."""

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from stable_baselines3.common.logger import Logger
 from visual_her.pixel_env import PixelObservationWrapper
 from visual_her.vec_env import make_task
 
 from benchmarks.chapter_baseline import ChapterEnv, buffer_nbytes, chapter_agent, chapter_buffer
-from benchmarks.counting import drawing, elements_touched, encoder_passes
+from benchmarks.counting import drawing, elements_touched, encoder_passes, host_reads
 from benchmarks.storing import fill, noise_episode, our_buffer
 from benchmarks.updating import batch_of, critic_loss_of, our_agent, ready_to_update, with_same_noise
 
@@ -55,6 +57,24 @@ def test_an_update_has_the_critic_loss_of_stock_sac() -> None:
             update()
         losses.append(critic_loss_of(agent))
     assert losses[0] == pytest.approx(losses[1], rel=0, abs=1e-5)
+
+
+def test_sampling_and_updating_read_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first update may; ``test_gpu.py`` has CUDA itself say the same."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)  # as PixelSAC does on a GPU
+    ours, peer = our_agent(image_size=36), chapter_agent(36)
+    fill(ours.replay_buffer, 50, [noise_episode(36)])  # type: ignore[arg-type]
+    ours.num_timesteps = 1_000_000
+    ours.set_logger(Logger(None, []))
+    update_peer = ready_to_update(peer, batch_of(4, 36))
+    counts = []
+    for update in (lambda: ours.update(1, 4), update_peer):
+        update()
+        with host_reads() as reads:
+            update()
+        counts.append(reads.value)
+    assert counts[0] == 0, f"an update waits {counts[0]} times for the GPU"
+    assert counts[1] > 0, "the counter misses what stock SAC.train logs"
 
 
 def test_a_transition_takes_an_eighth_of_the_chapters_bytes() -> None:
