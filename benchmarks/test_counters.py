@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,8 @@ def test_sampling_and_updating_read_nothing_back(monkeypatch: pytest.MonkeyPatch
     ours.set_logger(Logger(None, []))
     update_peer = ready_to_update(peer, batch_of(4, 36))
     counts = []
-    for update in (lambda: ours.update(1, 4), update_peer):
+    updates: list[Callable[[], None]] = [lambda: ours.update(1, 4), update_peer]
+    for update in updates:
         update()
         with host_reads() as reads:
             update()
