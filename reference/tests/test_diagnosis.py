@@ -93,6 +93,7 @@ def test_losses_that_move_show_the_take_off_before_success_does() -> None:
         ({}, {"probe": (9.0, 9.0)}, "the eyes are what is missing"),
         ({}, {"gradient": (0.0, 0.0)}, "no gradient of the critic's loss reaches the encoder"),
         ({}, {"spread": (1e-5, 1e-5)}, "the keypoints are stuck"),
+        ({"her_n_sampled_goal": 0}, {}, "HER is off"),
         ({"patience": 1_000_000}, {}, "this is not patience any more"),
         ({}, {}, "as it should be before the take-off"),
         ({}, {"critic": (0.3, 0.04)}, "which is no progress"),

@@ -236,7 +236,7 @@ SYMPTOMS: list[Symptom] = [
         "the pixels are blank: this is the control, and chance level is what it is to show",
     ),
     (
-        lambda curve, phase: phase == "failure" and _config(curve, her_n_sampled_goal=0),
+        lambda curve, _: curve.level(SUCCESS) < CONVERGED and _config(curve, her_n_sampled_goal=0),
         "HER is off, and nearly every reward is the same: use --her-n-sampled-goal 4",
     ),
     (
