@@ -5,6 +5,7 @@ On the cheapest task that can tell them apart, where the object is nowhere but i
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import statistics
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from visual_her.config import CHAPTER
+from visual_her.config import CHAPTER, TrainConfig
 from visual_her.diagnosis import PROBE, read_curve
 from visual_her.evaluation import evaluate
 from visual_her.provenance import provenance
@@ -29,7 +30,7 @@ BASE = dataclasses.replace(
     CHAPTER, env="acceptance.sight_task:Sight-v0", goal_mode="desired", image_size=36, num_filters=16, n_envs=8,
     her_n_sampled_goal=4, gradient_steps=4, batch_size=64, net_arch=(128, 128), learning_rate=1e-3, tau=0.02, gamma=0.9,
     ent_coef=0.01, learning_starts=500, total_steps=4_000, buffer_size=4_000, checkpoint_freq=0, torch_threads=1,
-    device="cpu", overlap=True, checkpoint_buffer=False,
+    device="cpu", overlap=True, checkpoint_buffer=False, patience=3_000,
 )  # fmt: skip
 
 
@@ -73,13 +74,15 @@ class Outcome:
     cpu: str
 
 
+def config_of(arm: str, seed: int) -> TrainConfig:
+    """What an arm trains; its folders are relative."""
+    return dataclasses.replace(BASE, **ARMS[arm].differs, seed=seed)
+
+
 def play(arm: str, seed: int) -> Outcome:
-    """Trains and evaluates one arm in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = dataclasses.replace(
-            BASE, **ARMS[arm].differs, seed=seed, log_dir=f"{folder}/runs", checkpoints_dir=f"{folder}/checkpoints"
-        )
-        trained = train(config)
+    """Trains and evaluates one arm in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        trained = train(config_of(arm, seed))
         metrics = evaluate(trained.checkpoint, n_episodes=EPISODES, device="cpu")["metrics"]
         probe = read_curve(trained.paths.run_dir).series.get(PROBE)
     facts = provenance()
