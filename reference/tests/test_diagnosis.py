@@ -64,10 +64,33 @@ def curve(config: TrainConfig = CHAPTER, meta: dict[str, Any] | None = None, **s
         ("laptop/seed10", 50_000, "failure"),
         ("laptop/seed10", 150_000, "hockey-stick"),
         ("demo/seed100", 5_000, "hockey-stick"),
+        ("fast-state/seed101", 90_000, "failure"),
+        ("fast-state/seed101", 250_000, "convergence"),
+        ("laptop/seed100", 350_000, "convergence"),
+        ("tiny/seed100", 4_000, "convergence"),
+        ("tiny-shared/seed100", 4_000, "failure"),
     ],
 )
 def test_the_phase_of_a_committed_run(arm: str, step: int, phase: str) -> None:
     assert diagnose(until(read_curve(CURVES / arm), step)).phase == phase
+
+
+@pytest.mark.parametrize(
+    ("arm", "cause"),
+    [
+        ("tiny-shared/seed100", "the critic does not train the encoder that acts"),
+        ("demo-no-her/seed100", "HER is off"),
+    ],
+)
+def test_the_cause_of_a_run_that_was_broken_on_purpose(arm: str, cause: str) -> None:
+    assert any(cause in finding for finding in diagnose(read_curve(CURVES / arm)).findings)
+
+
+@pytest.mark.parametrize("arm", ["fast-state/seed101", "laptop/seed100", "tiny/seed100", "demo/seed102"])
+def test_a_good_run_is_not_accused(arm: str) -> None:
+    wiring = ("HER is off", "the critic does not train", "no gradient", "are the same for every picture", "not finite")
+    findings = diagnose(read_curve(CURVES / arm)).findings
+    assert not any(accusation in finding for accusation in wiring for finding in findings), findings
 
 
 def test_a_falling_critic_loss_means_failure_or_convergence_depending_on_success() -> None:
