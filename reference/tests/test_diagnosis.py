@@ -69,6 +69,9 @@ def curve(config: TrainConfig = CHAPTER, meta: dict[str, Any] | None = None, **s
         ("laptop/seed100", 350_000, "convergence"),
         ("tiny/seed100", 4_000, "convergence"),
         ("tiny-shared/seed100", 4_000, "failure"),
+        ("sight-miswired/seed100", 48_000, "failure"),
+        ("sight/seed100", 10_000, "failure"),
+        ("sight/seed100", 35_000, "hockey-stick"),
     ],
 )
 def test_the_phase_of_a_committed_run(arm: str, step: int, phase: str) -> None:
@@ -78,6 +81,7 @@ def test_the_phase_of_a_committed_run(arm: str, step: int, phase: str) -> None:
 @pytest.mark.parametrize(
     ("arm", "cause"),
     [
+        ("sight-miswired/seed100", "no gradient of the critic's loss reaches the encoder"),
         ("tiny-shared/seed100", "the critic does not train the encoder that acts"),
         ("demo-no-her/seed100", "HER is off"),
     ],

@@ -36,7 +36,7 @@ DEMO = dataclasses.replace(
 
 SIGHT = dataclasses.replace(
     DEMO, proprio=False, goal_mode="desired", camera="table", goal_marker="hidden", gradient_steps=2,
-    precision="bfloat16", total_steps=48_000, buffer_size=48_000, patience=40_000,
+    precision="bfloat16", total_steps=72_000, buffer_size=48_000, patience=40_000,
 )  # fmt: skip
 
 FULL_STATE = TrainConfig(
