@@ -67,6 +67,8 @@ def curve(config: TrainConfig = CHAPTER, meta: dict[str, Any] | None = None, **s
         ("fast-state/seed101", 90_000, "failure"),
         ("fast-state/seed101", 250_000, "convergence"),
         ("laptop/seed100", 350_000, "convergence"),
+        ("blind/seed100", 250_000, "convergence"),
+        ("blind-desired/seed100", 250_000, "failure"),
         ("tiny/seed100", 4_000, "convergence"),
         ("tiny-shared/seed100", 4_000, "failure"),
         ("sight-miswired/seed100", 48_000, "failure"),
@@ -84,6 +86,7 @@ def test_the_phase_of_a_committed_run(arm: str, step: int, phase: str) -> None:
         ("sight-miswired/seed100", "no gradient of the critic's loss reaches the encoder"),
         ("tiny-shared/seed100", "the critic does not train the encoder that acts"),
         ("demo-no-her/seed100", "HER is off"),
+        ("blind-desired/seed100", "nothing says where the object is"),
     ],
 )
 def test_the_cause_of_a_run_that_was_broken_on_purpose(arm: str, cause: str) -> None:
@@ -116,6 +119,7 @@ def test_losses_that_move_show_the_take_off_before_success_does() -> None:
         ({"drq": True}, {}, "use --no-drq"),
         ({"blank_pixels": True}, {}, "the pixels are blank"),
         ({"critic_encoder": False, "pixels": False}, {}, "the control with the 25-D state is --full-state"),
+        ({"pixels": False, "goal_mode": "desired"}, {}, "nothing says where the object is"),
         ({}, {"moved": (0.04, 0.04)}, "the object hardly ever moves"),
         ({}, {"probe": (9.0, 9.0)}, "the eyes are what is missing"),
         ({}, {"gradient": (0.0, 0.0)}, "no gradient of the critic's loss reaches the encoder"),

@@ -240,7 +240,13 @@ SYMPTOMS: list[Symptom] = [
         "HER is off, and nearly every reward is the same: use --her-n-sampled-goal 4",
     ),
     (
-        lambda curve, phase: phase == "failure" and _config(curve, pixels=False, full_state=False),
+        lambda curve, phase: (
+            phase == "failure" and _config(curve, pixels=False, full_state=False) and not _config(curve, goal_mode="both")
+        ),
+        "neither pixels nor the achieved goal: nothing says where the object is, and chance level is all there is",
+    ),
+    (
+        lambda curve, phase: phase == "failure" and _config(curve, pixels=False, full_state=False, goal_mode="both"),
         "--no-pixels leaves out how the object moves: the control with the 25-D state is --full-state",
     ),
     (
