@@ -241,7 +241,9 @@ SYMPTOMS: list[Symptom] = [
     ),
     (
         lambda curve, phase: (
-            phase == "failure" and _config(curve, pixels=False, full_state=False) and not _config(curve, goal_mode="both")
+            phase == "failure"
+            and _config(curve, pixels=False, full_state=False)
+            and not _config(curve, goal_mode="both")
         ),
         "neither pixels nor the achieved goal: nothing says where the object is, and chance level is all there is",
     ),
