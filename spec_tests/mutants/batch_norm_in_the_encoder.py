@@ -8,8 +8,8 @@ CAUGHT_BY = {"ENC-005": "leave batch statistics out"}
 MAY_ALSO_FAIL = ()
 
 
-def _init(self, in_channels, num_filters=32):
-    right(self, in_channels, num_filters)
+def _init(self, in_channels, num_filters=32, precision="float32"):
+    right(self, in_channels, num_filters, precision)
     self.convs.insert(1, nn.BatchNorm2d(num_filters))
 
 

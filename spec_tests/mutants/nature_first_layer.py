@@ -8,8 +8,8 @@ CAUGHT_BY = {"ENC-001": "check kernels, padding and strides"}
 MAY_ALSO_FAIL = ()
 
 
-def _init(self, in_channels, num_filters=32):
-    right(self, in_channels, num_filters)
+def _init(self, in_channels, num_filters=32, precision="float32"):
+    right(self, in_channels, num_filters, precision)
     self.convs[0] = nn.Conv2d(in_channels, num_filters, 8, stride=4)
 
 
