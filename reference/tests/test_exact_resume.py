@@ -118,31 +118,45 @@ def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrup
 def test_a_run_that_is_killed_again_and_again_ends_the_same(
     uninterrupted: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """SIGKILL at random moments, twice here; ``--kills 20`` is for a night."""
-    generator, kills = random.Random(0), 0
+    """SIGKILL at random moments, twice here; ``--kills 20`` is for a night. Runs are begun until that many have hit."""
+    generator, wanted, kills, begun = random.Random(0), request.config.getoption("--kills"), 0, 0
+    (tmp_path / "whole").mkdir()
+    started = time.monotonic()
+    assert killed_and_resumed_to_the_end(tmp_path / "whole", []) == 0
+    whole = time.monotonic() - started  # seconds, from the start of the program to the end of the run
+    final = newest(uninterrupted)
+    assert final
+    while kills < wanted:
+        folder = tmp_path / str(begun)
+        folder.mkdir()
+        begun += 1
+        moments = [whole * generator.uniform(0.4, 1) for _ in range(wanted - kills)]
+        kills += killed_and_resumed_to_the_end(folder, moments)
+        assert_the_same(final, newest(folder) or final)
+    print(f"{kills} kills in {begun} runs")
+
+
+def killed_and_resumed_to_the_end(folder: Path, moments: list[float]) -> int:
+    """Kills one run at each of the moments, in seconds, and resumes it; returns how often before it was through."""
     line = [sys.executable, "-m", "visual_her", *shlex.split(f"{LINE} --checkpoint-freq {SPACING} --total-steps 240")]
-    wanted = request.config.getoption("--kills")
+    kills = 0
     while True:
-        resume = newest(tmp_path)
+        resume = newest(folder)
         if resume is None:  # what a run left that was killed before its first checkpoint is in the way of the next
-            subprocess.run(["rm", "-rf", *map(str, tmp_path.iterdir())], check=True)
+            subprocess.run(["rm", "-rf", *map(str, folder.iterdir())], check=True)
         process = subprocess.Popen(
-            [*line, *(["--resume", str(resume.relative_to(tmp_path))] if resume else [])], cwd=tmp_path,
+            [*line, *(["--resume", str(resume.relative_to(folder))] if resume else [])], cwd=folder,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        if kills < wanted:
-            started = time.monotonic()
-            delay = generator.uniform(4, 8)  # from the start of the program to the end of the run
-            while process.poll() is None and time.monotonic() - started < delay:
+        started = time.monotonic()
+        if kills < len(moments):
+            while process.poll() is None and time.monotonic() - started < moments[kills]:
                 time.sleep(0.01)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
         _, error = process.communicate()
-        left = newest(tmp_path)
+        left = newest(folder)
         if process.returncode == 0 or (left and checkpoints.read(left).step == 240):
-            break
+            return kills
         assert process.returncode == -signal.SIGKILL, error
-    final = newest(uninterrupted)
-    assert final
-    assert_the_same(final, newest(tmp_path) or final)
