@@ -60,9 +60,9 @@ class TrainConfig:
     num_filters: int = 32
     """Channels of ManipulationCNN."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions: bfloat16 takes about half the time on tensor cores and on CPUs with AMX, more on others."""
+    """Of the convolutions: bfloat16 takes less than half the time on a CPU with AMX; elsewhere it was not measured."""
     compile: bool = False
-    """The encoder through torch.compile: the same figures but for rounding, after a minute of compiling."""
+    """The encoder through torch.compile: the same figures but for rounding, after 10 to 40 s of compiling."""
     critic_encoder: bool = False
     """DrQ-v2 routing: one encoder, trained by the critic's loss only."""
     share_encoder: bool = False
