@@ -173,8 +173,8 @@ LADDER = """## The ladder, on a tiny task
 
 `python -m acceptance ladder`, from [`ladder.py`](ladder.py): each arm differs from the base by what it is named after.
 The task shows its object nowhere but in 36x36 pixels, among distractors; 4,000 env steps, then 200 fresh episodes with
-the mean action; blank pixels are chance. The probe's error is in units of half the picture's width, the tolerance 0.2 of
-them. It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
+the mean action; blank pixels are chance. The probe's error is in units of half the picture's width, the tolerance 0.2
+of them. It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
 
 CHAPTER = """## The chapter's figures, beside them
 

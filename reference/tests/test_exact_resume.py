@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrup
 def test_a_run_that_is_killed_again_and_again_ends_the_same(
     uninterrupted: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """SIGKILL at random moments, twice here; ``--kills 20`` takes 3 minutes. Runs are begun until that many have hit."""
+    """SIGKILL at random moments, twice here; ``--kills 20`` takes 3 minutes. As many runs as it takes."""
     generator, wanted, kills, begun = random.Random(0), request.config.getoption("--kills"), 0, 0
     (tmp_path / "whole").mkdir()
     started = time.monotonic()
