@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from stable_baselines3.common.logger import Logger
-from visual_her.diagnosis import draws_in_software
+from visual_her.diagnosis import software_renderer
 from visual_her.recipes import RECIPES
 from visual_her.rendering import probe_gl_renderer
 from visual_her.training import train
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 def test_the_renderer_is_the_gpus() -> None:
     _, renderer = probe_gl_renderer()
-    assert not draws_in_software(renderer), renderer
+    assert not software_renderer(renderer), renderer
 
 
 def test_16_processes_draw_without_hanging(in_turn: InTurn, table: list[Row], closing: Callable[[Any], Any]) -> None:

@@ -266,7 +266,9 @@ SYMPTOMS: list[Symptom] = [
         "the features are the same for every picture: the keypoints are stuck, look at the temperature and the input",
     ),
     (
-        lambda curve, _: bool(curve.meta.get("hardware", {}).get("gpu")) and draws_in_software(curve.meta.get("gl_renderer")),
+        lambda curve, _: (
+            bool(curve.meta.get("hardware", {}).get("gpu")) and software_renderer(curve.meta.get("gl_renderer"))
+        ),
         "a machine with a GPU draws in software: install the driver's GL libraries (NVIDIA_DRIVER_CAPABILITIES=all)",
     ),
     (
@@ -284,7 +286,7 @@ SYMPTOMS: list[Symptom] = [
 ]  # fmt: skip
 
 
-def draws_in_software(renderer: str | None) -> bool:
+def software_renderer(renderer: str | None) -> bool:
     """Whether GL's renderer, by its name, is one of Mesa's on the CPU."""
     return bool(renderer) and any(name in str(renderer).lower() for name in ("llvmpipe", "softpipe", "swrast"))
 

@@ -46,7 +46,7 @@ class Profile:
                 extractor.pixel_features = timed("encode", extractor.pixel_features)  # type: ignore[method-assign]
 
     def shares(self) -> dict[str, float]:
-        """Phase -> share of the time since the last call, which ends with this one. They add up to 1, to more with overlap."""
+        """Phase -> share of the time since the last call, which ends with this one; more than 1 in all with overlap."""
         seconds, now = self._seconds(), time.perf_counter()
         since = {phase: value - self.before.get(phase, 0) for phase, value in seconds.items()}
         shares = _shares(since, now - self.started)
