@@ -1,4 +1,4 @@
-"""``python -m acceptance results | collect | ladder | shift``, from the root of a clone."""
+"""``python -m acceptance results | collect | ladder | eyes | shift``, from the root of a clone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from visual_her.errors import UsageError
 
+from acceptance import eyes as cameras
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
 from acceptance.shift import PAGE, measure
@@ -46,6 +47,17 @@ def ladder(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
+def eyes(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
+    """Teaches what acceptance/eyes.csv does not hold yet, minutes each, and then writes acceptance/RESULTS.md.
+
+    Args:
+        seeds: of each camera.
+        jobs: at a time, each on a core.
+    """
+    cameras.look(seeds, jobs)
+    return results()
+
+
 def shift(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, pad: int = 4) -> int:
     """How far DrQ's random shift moves keypoints, against a push: writes acceptance/SHIFT.md.
 
@@ -61,7 +73,8 @@ if __name__ == "__main__":
     try:
         sys.exit(
             tyro.extras.subcommand_cli_from_dict(
-                {"results": results, "collect": add, "ladder": ladder, "shift": shift}, prog="python -m acceptance"
+                {"results": results, "collect": add, "ladder": ladder, "eyes": eyes, "shift": shift},
+                prog="python -m acceptance",
             )
         )
     except UsageError as error:

@@ -21,6 +21,7 @@ from visual_her.errors import UsageError
 from visual_her.evaluation import track
 from visual_her.training import RunPaths
 
+from acceptance import eyes
 from acceptance import ladder as rungs
 
 HERE = Path(__file__).parent
@@ -147,6 +148,9 @@ def page(curves: Path) -> str:
     climbed = rungs.rows(rungs.read())
     if climbed:
         parts += [LADDER, _table(("Arm", "Mean", "Each seed", "Probe error", "Expected, before any was run"), climbed)]
+    seen = eyes.rows(eyes.read())
+    if seen:
+        parts += [EYES, _table(EYES_COLUMNS, seen)]
     described = [
         (f"`{name}`", f"`{arm['command']}`", arm["expected"], arm.get("found", "not run yet"))
         for name, arm in arms().items()
@@ -175,6 +179,13 @@ LADDER = """## The ladder, on a tiny task
 The task shows its object nowhere but in 36x36 pixels, among distractors; 4,000 env steps, then 200 fresh episodes with
 the mean action; blank pixels are chance. The probe's error is in units of half the picture's width, the tolerance 0.2
 of them. It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
+
+EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
+EYES = """## Camera and goal marker
+
+`python -m acceptance eyes`, from [`eyes.py`](eyes.py): how far the encoder of recipe `laptop` is off on fresh frames of
+FetchPush after one lesson of the same length under each (4,000 frames, 4,000 updates of 32; pucks and grippers anywhere
+in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not what becomes of a policy."""
 
 CHAPTER = """## The chapter's figures, beside them
 

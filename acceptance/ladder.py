@@ -6,23 +6,21 @@ On the cheapest task that can tell them apart, where the object is nowhere but i
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import statistics
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
 from visual_her.config import CHAPTER, TrainConfig
 from visual_her.diagnosis import PROBE, read_curve
 from visual_her.evaluation import evaluate
 from visual_her.provenance import provenance
 from visual_her.training import train
+
+from acceptance import outcomes
 
 TABLE = Path(__file__).parent / "ladder.csv"
 EPISODES = 200
@@ -36,10 +34,17 @@ BASE = dataclasses.replace(
 
 @dataclass(frozen=True)
 class Arm:
-    """A configuration, and what it was expected to show before any arm was run."""
+    """A configuration, what it was expected to show before any seed of it was run, and whether it was stopped.
+
+    Attributes:
+        differs: from ``BASE``.
+        expected: in words.
+        stopped_at: env steps after which the run is stopped, and resumed with or without its replay buffer.
+    """
 
     differs: dict[str, Any]
     expected: str
+    stopped_at: int | None = None
 
 
 ARMS = {
@@ -57,6 +62,10 @@ ARMS = {
     "NatureCNN": Arm({"encoder": "nature"}, "below the base"),
     "k = 8": Arm({"her_n_sampled_goal": 8}, "as the base"),
     "HER off": Arm({"her_n_sampled_goal": 0}, "below 30 %"),
+    "resumed at 1,000, buffer kept": Arm({"checkpoint_buffer": True}, "as the base", stopped_at=1_000),
+    "resumed at 1,000, buffer emptied": Arm({}, "as the base: little was in it", stopped_at=1_000),
+    "resumed at 3,000, buffer kept": Arm({"checkpoint_buffer": True}, "as the base", stopped_at=3_000),
+    "resumed at 3,000, buffer emptied": Arm({}, "80 to 100 %: 1,000 steps refill it", stopped_at=3_000),
 }
 
 
@@ -82,7 +91,11 @@ def config_of(arm: str, seed: int) -> TrainConfig:
 def play(arm: str, seed: int) -> Outcome:
     """Trains and evaluates one arm in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        trained = train(config_of(arm, seed))
+        config = config_of(arm, seed)
+        if stop := ARMS[arm].stopped_at:
+            stopped = train(dataclasses.replace(config, total_steps=stop))
+            config = dataclasses.replace(config, resume=str(stopped.checkpoint))
+        trained = train(config)
         metrics = evaluate(trained.checkpoint, n_episodes=EPISODES, device="cpu")["metrics"]
         probe = read_curve(trained.paths.run_dir).series.get(PROBE)
     facts = provenance()
@@ -93,41 +106,23 @@ def play(arm: str, seed: int) -> Outcome:
 
 
 def climb(seeds: Iterable[int], jobs: int, table: Path = TABLE) -> None:
-    """Runs whatever arm and seed ``table`` does not hold yet; each row is written as soon as it is there."""
-    done = {(one.arm, one.seed) for one in read(table)}
-    missing = [(arm, seed) for seed in seeds for arm in ARMS if (arm, seed) not in done]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        pending = [pool.submit(play, *one) for one in missing]
-        for finished in tqdm(as_completed(pending), total=len(pending), unit="run"):
-            _append(table, finished.result())
+    """Runs whatever arm and seed ``table`` does not hold yet."""
+    outcomes.complete(table, Outcome, play, ARMS, seeds, jobs)
 
 
 def read(table: Path = TABLE) -> list[Outcome]:
     """The rows so far."""
-    if not table.exists():
-        return []
-    kinds = {"seed": int, "successes": int, "episodes": int, "probe_error": float, "seconds": float}
-    with open(table, newline="") as file:
-        return [Outcome(**{k: kinds.get(k, str)(v) for k, v in row.items()}) for row in csv.DictReader(file)]
+    return outcomes.read(table, Outcome)
 
 
-def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
+def rows(climbed: list[Outcome]) -> list[tuple[str, ...]]:
     """A line an arm: every seed's success rate, in the order of the seeds, and their mean."""
     lines: list[tuple[str, ...]] = []
     for name, arm in ARMS.items():
-        of_arm = sorted((one for one in outcomes if one.arm == name), key=lambda one: one.seed)
+        of_arm = sorted((one for one in climbed if one.arm == name), key=lambda one: one.seed)
         rates = [100 * one.successes / one.episodes for one in of_arm]
         if rates:
             each = ", ".join(f"{rate:.0f}" for rate in rates)
             probe = statistics.mean(one.probe_error for one in of_arm)
             lines.append((name, f"{statistics.mean(rates):.0f} %", each, f"{probe / 100:.2f}", arm.expected))
     return lines
-
-
-def _append(table: Path, outcome: Outcome) -> None:
-    new = not table.exists()
-    with open(table, "a", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Outcome)], lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(dataclasses.asdict(outcome))

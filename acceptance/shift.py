@@ -48,7 +48,7 @@ def measure(checkpoint: Path, *, pad: int = 4, resets: int = 200) -> str:
         geometry.append(side * np.linalg.norm(project(eye, where + step) - project(eye, where)))
         errors.append(100 * np.linalg.norm(agent.locate(before) - where))
         shifted.append(_moved(agent, before, shift(torch.as_tensor(before)[None])[0].numpy()))
-        _push(env, step)
+        push(env, step)
         pushed.append(_moved(agent, before, eye.draw().transpose(2, 0, 1)))
     env.close()
     by_shift, by_push = np.median(shifted, axis=0), np.median(pushed, axis=0)
@@ -78,7 +78,7 @@ def _moved(agent: PrivilegedSAC, before: npt.NDArray[np.uint8], after: npt.NDArr
     return pixels, 100 * float(np.linalg.norm(agent.locate(after) - agent.locate(before)))
 
 
-def _push(env: Any, step: Array) -> None:
+def push(env: Any, step: Array) -> None:
     """Moves the puck without anybody touching it."""
     model, data = env.unwrapped.model, env.unwrapped.data
     joint = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, "object0:joint")
