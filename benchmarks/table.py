@@ -22,7 +22,7 @@ EXPLANATION = (
     "within one round, with the least and the largest of them behind it."
 )
 
-Verdict = Literal["yes", "**no**", "not there yet"]
+Verdict = Literal["yes", "**no**"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ class Row:
 def verdict(met: bool) -> Verdict:
     """As the table says it."""
     return "yes" if met else "**no**"
-
-
-def absent(what: str, target: str) -> Row:
-    """A row for something that this version of the reference does not have."""
-    return Row(what, "-", "-", "-", target, "not there yet")
 
 
 def conditions(load_before: float) -> list[str]:

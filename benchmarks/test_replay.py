@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-
 import psutil
 import pytest
-from visual_her.replay import HerFrameBuffer
 
 from benchmarks.chapter_baseline import buffer_nbytes, chapter_buffer
 from benchmarks.conftest import InTurn, Rounds
 from benchmarks.counting import elements_touched
 from benchmarks.storing import contact_episodes, fill, noise_episode, our_buffer, share_with_contact
-from benchmarks.table import Row, absent, verdict
+from benchmarks.table import Row, verdict
 
 BATCH = 256
-COMPRESSED = "storage" in inspect.signature(HerFrameBuffer).parameters
 CAMERAS = (("default", 3_500), ("table", 5_000))  # bytes a transition, at most
 
 
@@ -39,9 +35,6 @@ def test_bytes_a_transition(table: list[Row]) -> None:
 @pytest.mark.parametrize(("camera", "most"), CAMERAS)
 def test_bytes_a_compressed_transition(table: list[Row], camera: str, most: int) -> None:
     what = f"the same, compressed, camera `{camera}`"
-    if not COMPRESSED:
-        table.append(absent(what, f"≤ {most / 1000:g} KB"))
-        return
     from visual_her.compressed_frames import claimed_frame_bytes
 
     episodes, stored = contact_episodes(40, camera), 2_000
@@ -78,9 +71,6 @@ def test_sample_raw(in_turn: InTurn, table: list[Row], stored: int, image_size: 
 
 def test_sample_compressed(in_turn: InTurn, table: list[Row]) -> None:
     what, target, stored = '`sample(256)` with HER, `storage="compressed"`, 100 k stored at 84x84', "≤ 40 ms", 100_000
-    if not COMPRESSED:
-        table.append(absent(what, target))
-        pytest.skip("no compressed storage yet")
     peer_stored = 20_000
     _need(peer_stored * 84**2 * 24 * 1.1 + 0.6e9)
     episodes = contact_episodes(20, "default")

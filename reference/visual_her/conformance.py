@@ -28,10 +28,10 @@ from visual_her_spec.protocol import (
     TrainOptions,
 )
 
-from visual_her import __version__, checkpoint, evaluation, sac, training
+from visual_her import __version__, checkpoint, evaluation, recipes, sac, training
 from visual_her.agent import build_agent
 from visual_her.augmentation import RandomShift
-from visual_her.config import CHAPTER, TrainConfig
+from visual_her.config import TrainConfig
 from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
 from visual_her.pixel_env import PixelObservationWrapper
 from visual_her.replay import HerFrameBuffer
@@ -216,14 +216,22 @@ class ReferenceReplay:
 
 
 class Reference:
-    """visual-her's reference implementation."""
+    """visual-her's reference implementation, by one of its end-to-end recipes.
 
-    name = "visual-her reference"
+    What the specification chooses itself (task, picture, proprioception, steps, batch) and what makes a run small
+    replaces the recipe's; whatever else it says of encoder, routing, replay and update is held to the requirements.
+
+    Args:
+        recipe: its name.
+    """
+
     version = __version__
     capabilities = frozenset(Capability)
-    tau = CHAPTER.tau
-    gamma = CHAPTER.gamma
-    entropy_coefficient = CHAPTER.ent_coef
+
+    def __init__(self, recipe: str = "chapter") -> None:
+        self.name = "visual-her reference" if recipe == "chapter" else f"visual-her reference, recipe {recipe}"
+        self.recipe = dataclasses.replace(recipes.recipe(recipe), proprio=True)
+        self.tau, self.gamma, self.entropy_coefficient = self.recipe.tau, self.recipe.gamma, self.recipe.ent_coef
 
     def make_env(self, task: gym.Env[Any, Any], **options: Any) -> gym.Env[Any, Any]:
         """``PixelObservationWrapper``."""
@@ -240,7 +248,12 @@ class Reference:
         """``ManipulationExtractor``."""
         torch.manual_seed(seed)
         extractor = ManipulationExtractor(
-            observation_space, spatial_softmax=variant == "spatial-softmax", goal_mode=goal_mode
+            observation_space,
+            spatial_softmax=variant == "spatial-softmax",
+            goal_mode=goal_mode,
+            feature_norm=self.recipe.feature_norm,
+            standardize=self.recipe.standardize,
+            precision=self.recipe.precision,
         )
         return ReferenceEncoder(extractor, observation_space)
 
@@ -252,9 +265,15 @@ class Reference:
         goal_mode: GoalMode = "both",
         seed: int = 0,
     ) -> ReferenceAgent:
-        """The chapter's recipe with a network of its own size but for the hidden layers."""
+        """The recipe with networks of their own size but for the hidden layers."""
         config = dataclasses.replace(
-            CHAPTER, goal_mode=goal_mode, seed=seed, net_arch=(64, 64), device="cpu", learning_rate=1e-3
+            self.recipe,
+            goal_mode=goal_mode,
+            seed=seed,
+            net_arch=(64, 64),
+            device="cpu",
+            learning_rate=1e-3,
+            overlap=False,  # needs environments that step
         )
         return ReferenceAgent(_agent(config, observation_space, action_space), config)
 
@@ -305,9 +324,9 @@ class Reference:
         return RandomShift(pad, torch.Generator().manual_seed(seed))(torch.as_tensor(pixels)).numpy()
 
     def learn(self, make_env: Callable[[], gym.Env[Any, Any]], options: LearnOptions) -> Policy:
-        """The trainer's agent with a small, fast recipe."""
+        """The trainer's agent, as fast as the test wants it."""
         config = dataclasses.replace(
-            CHAPTER,
+            self.recipe,
             goal_mode=options.goal_mode,
             seed=options.seed,
             her_n_sampled_goal=4 if options.hindsight else 0,
@@ -322,6 +341,7 @@ class Reference:
             net_arch=(128, 128),
             num_filters=16,
             device="cpu",
+            overlap=False,  # needs environments in processes of their own
         )
         first = make_env()
         envs = DummyVecEnv([lambda: Monitor(make_env())] * 8)
@@ -339,7 +359,7 @@ class Reference:
         """The trainer, with standardised vectors and two environments."""
         n_envs = 2
         config = dataclasses.replace(
-            CHAPTER,
+            self.recipe,
             env=options.env_id,
             seed=options.seed,
             n_envs=n_envs,
@@ -351,6 +371,7 @@ class Reference:
             camera=options.camera,  # type: ignore[arg-type]
             privileged=options.privileged,
             critic_encoder=not options.privileged,
+            goal_mode="both" if options.privileged else self.recipe.goal_mode,
             standardize=True,
             net_arch=(64, 64),
             learning_rate=1e-3,
@@ -374,6 +395,7 @@ class Reference:
 
 
 IMPLEMENTATION = Reference()
+FAST, SIGHT, DEMO = Reference("fast"), Reference("sight"), Reference("demo")
 
 
 def _agent(config: TrainConfig, observation_space: gym.spaces.Dict, action_space: gym.spaces.Box) -> PixelSAC:
