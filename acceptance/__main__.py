@@ -1,4 +1,4 @@
-"""``python -m acceptance results | collect | ladder | eyes | shift``, from the root of a clone."""
+"""``python -m acceptance results | collect | ladder | eyes | ablation | shift``, from the root of a clone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from visual_her.errors import UsageError
 
+from acceptance import ablation as fields
 from acceptance import eyes as cameras
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
@@ -58,6 +59,17 @@ def eyes(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
+def ablation(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
+    """Trains what acceptance/ablation.csv does not hold yet, ten minutes a run, and then writes acceptance/RESULTS.md.
+
+    Args:
+        seeds: of each arm.
+        jobs: runs at a time, each of which keeps more than one core busy.
+    """
+    fields.ablate(seeds, jobs)
+    return results()
+
+
 def shift(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, pad: int = 4) -> int:
     """How far DrQ's random shift moves keypoints, against a push: writes acceptance/SHIFT.md.
 
@@ -73,7 +85,14 @@ if __name__ == "__main__":
     try:
         sys.exit(
             tyro.extras.subcommand_cli_from_dict(
-                {"results": results, "collect": add, "ladder": ladder, "eyes": eyes, "shift": shift},
+                {
+                    "results": results,
+                    "collect": add,
+                    "ladder": ladder,
+                    "eyes": eyes,
+                    "ablation": ablation,
+                    "shift": shift,
+                },
                 prog="python -m acceptance",
             )
         )

@@ -220,11 +220,10 @@ class _Worker:
     def _death(self) -> WorkerError:
         self.process.join(5)  # the pipe ends a moment before the process
         code = self.process.exitcode
-        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
-        return WorkerError(
-            f"the worker process of environments {self.envs.start} to {self.envs.stop - 1} {how}: free memory or lower "
-            "--n-envs"
-        )
+        how = f"ended with exit code {code}: its error is above, and a script needs if __name__ == '__main__'"
+        if code and code < 0:
+            how = f"was killed by {signal.Signals(-code).name}: free memory or lower --n-envs"
+        return WorkerError(f"the worker process of environments {self.envs.start} to {self.envs.stop - 1} {how}")
 
 
 def _spaces(make: MakeEnv) -> tuple[spaces.Dict, spaces.Space[Any]]:
