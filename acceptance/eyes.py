@@ -59,7 +59,8 @@ def play(arm: str, seed: int) -> Outcome:
     torch.manual_seed(seed)
     started = time.monotonic()
     config = dataclasses.replace(recipe("laptop"), seed=seed, **ARMS[arm][0])
-    lesson, test = Sightings(LESSON_FRAMES, config.image_size, seed), Sightings(TEST_FRAMES, config.image_size, seed)
+    lesson = Sightings(LESSON_FRAMES, config.image_size, np.random.default_rng(seed))
+    test = Sightings(TEST_FRAMES, config.image_size, np.random.default_rng(seed))
     scenes = _scenes(config)
     for sightings, number in ((lesson, LESSON_FRAMES), (test, TEST_FRAMES)):
         for _ in range(number):

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from visual_her import checkpoint as checkpoints
+from visual_her import training
 from visual_her.cli import run
 
 # 2 environments in worker processes, whose goals and distractors are drawn at each reset; DrQ is on.
@@ -30,6 +31,10 @@ LINE = (
     "--torch-threads 1 --device cpu --overlap"
 )
 SPACING = 40  # env steps: two episodes of each environment
+PRIVILEGED = (
+    "train --recipe laptop --n-envs 2 --image-size 16 --batch-size 8 --net-arch 8 --buffer-size 400 "
+    "--learning-starts 100 --device cpu --checkpoint-freq 100 --total-steps 400"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,9 +46,9 @@ def task_on_path() -> Iterator[None]:
         yield
 
 
-def train(folder: Path, flags: str) -> None:
+def train(folder: Path, flags: str, line: str = f"{LINE} --checkpoint-freq {SPACING}") -> None:
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
-        assert run(shlex.split(f"{LINE} --checkpoint-freq {SPACING} {flags}")) == 0
+        assert run(shlex.split(f"{line} {flags}")) == 0
 
 
 def newest(folder: Path) -> Path | None:
@@ -113,6 +118,25 @@ def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrup
     final = newest(uninterrupted)
     assert final
     assert_the_same(final, newest(tmp_path) or final)
+
+
+def test_a_privileged_run_goes_on_with_the_frames_that_its_localizer_has_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    train(tmp_path / "whole", "", PRIVILEGED)
+    for stop in (100, 300):  # as --time-budget does; its localizer's learning rate falls over all of --total-steps
+        resume = newest(tmp_path / "parts")
+        monkeypatch.setattr(training._Run, "_stop", lambda run, at=stop: run.agent.num_timesteps >= at)
+        train(tmp_path / "parts", f"--resume {resume}" if resume else "", PRIVILEGED)
+        assert checkpoints.read(newest(tmp_path / "parts") or "").step == stop
+    monkeypatch.undo()
+    train(tmp_path / "parts", f"--resume {newest(tmp_path / 'parts')}", PRIVILEGED)
+    final = newest(tmp_path / "whole")
+    assert final
+    assert_the_same(final, newest(tmp_path / "parts") or final)
+    assert contents(final)["replay/sighting/count"] == 200
 
 
 def test_a_run_that_is_killed_again_and_again_ends_the_same(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from visual_her import checkpoint, evaluation
+from visual_her import checkpoint, evaluation, preflight
 from visual_her.config import TrainConfig, tag
 from visual_her.pixel_env import PixelObservationWrapper
 from visual_her.privileged import Localizer, PrivilegedSAC, SightingWrapper
@@ -73,6 +73,14 @@ def test_the_localizer_is_in_the_checkpoint(trained: tuple[TrainResult, Path]) -
     assert isinstance(in_memory, PrivilegedSAC)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), np.uint8)
     np.testing.assert_array_equal(agent.locate(pixels), in_memory.locate(pixels))
+
+
+def test_the_memory_that_is_asked_for_before_the_run_is_what_it_takes(trained: tuple[TrainResult, Path]) -> None:
+    config, agent = checkpoint.read(trained[0].checkpoint).config, trained[0].agent
+    assert isinstance(agent, PrivilegedSAC)
+    buffer = agent.replay_buffer
+    assert preflight.check_memory(config, buffer.observation_space, 4, 50) == buffer.nbytes  # type: ignore[arg-type]
+    assert buffer.sightings.frames.shape == (501, 3, 32, 32)
 
 
 def test_the_error_of_the_eyes_is_logged_in_centimetres(trained: tuple[TrainResult, Path]) -> None:

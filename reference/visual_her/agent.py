@@ -12,7 +12,7 @@ from stable_baselines3.sac.policies import MultiInputPolicy, SACPolicy
 from visual_her.config import TrainConfig
 from visual_her.encoders import ManipulationExtractor
 from visual_her.policy import DrQv2SACPolicy
-from visual_her.privileged import PrivilegedSAC
+from visual_her.privileged import PrivilegedSAC, SightingBuffer
 from visual_her.replay import HerFrameBuffer, RewardFunction
 from visual_her.sac import PixelSAC
 
@@ -56,7 +56,6 @@ def build_agent(
     if config.privileged:
         agent = functools.partial(
             PrivilegedSAC,
-            image_size=config.image_size,
             precision=config.precision,
             total_steps=config.total_steps,
         )
@@ -72,13 +71,13 @@ def build_agent(
         train_freq=1,
         gradient_steps=config.gradient_steps,
         ent_coef=config.ent_coef,
-        replay_buffer_class=HerFrameBuffer,
+        replay_buffer_class=SightingBuffer if config.privileged else HerFrameBuffer,
         replay_buffer_kwargs={
             "compute_reward": compute_reward,
             "n_sampled_goal": config.her_n_sampled_goal,
             "episode_length": episode_length,
             "drq_pad": config.drq_pad if config.uses_drq else 0,
-            **_storage(config, env),
+            **({"image_size": config.image_size} if config.privileged else _storage(config, env)),
         },
         policy_kwargs=policy_kwargs,
         overlap=config.overlap,

@@ -62,6 +62,11 @@ def slots_of(buffer_size: int, n_envs: int, episode_length: int) -> int:
     return transitions + math.ceil(transitions / episode_length)
 
 
+def sightings_of(steps: int) -> int:
+    """Frames that a privileged run keeps beside a buffer of so many vectorised steps: one each, 50,000 at the most."""
+    return min(50_000, steps + 1)
+
+
 def available_memory() -> int:
     """Bytes that can still be had: the machine's, or what a container's limit leaves."""
     available = int(psutil.virtual_memory().available)

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
-from visual_her.memory import available_memory, buffer_bytes
+from visual_her.memory import available_memory, buffer_bytes, sightings_of
 from visual_her.rendering import RenderingUnavailableError, probe_gl_renderer
 
 # Sizes of the chapter's memory table, and its advice for each: section 9.13.
@@ -35,9 +35,10 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     Raises:
         UsageError: it does not fit into the memory that is available now.
     """
+    sighting = 3 * config.image_size**2 + 12 if config.privileged else 0
 
     def needed(size: int, storage: str = config.storage) -> int:
-        return buffer_bytes(
+        return sighting * sightings_of(size // config.n_envs) + buffer_bytes(
             size,
             observation_space,
             action_dim,

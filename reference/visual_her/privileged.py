@@ -9,6 +9,8 @@ end-to-end learning, and no figure of it belongs in a row with one that is (asym
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +21,9 @@ import torch
 from torch import nn
 
 from visual_her.encoders import ManipulationCNN, Precision, SpatialSoftmax
+from visual_her.memory import sightings_of
 from visual_her.pixel_env import Observation
+from visual_her.replay import HerFrameBuffer
 from visual_her.sac import PixelSAC
 
 Array = npt.NDArray[Any]
@@ -88,14 +92,14 @@ class Sightings:
     Args:
         capacity: frames to keep.
         image_size: side of a frame.
-        seed: of the draws.
+        rng: of the draws.
     """
 
-    def __init__(self, capacity: int, image_size: int, seed: int) -> None:
+    def __init__(self, capacity: int, image_size: int, rng: np.random.Generator) -> None:
         self.frames = np.zeros((capacity, 3, image_size, image_size), np.uint8)
         self.positions = np.zeros((capacity, 3), np.float32)
         self.count = 0
-        self.rng = np.random.default_rng(seed)
+        self.rng = rng
 
     def add(self, frame: Array, position: Array) -> None:
         """uint8 (3, H, W) and (3,) in metres."""
@@ -113,6 +117,55 @@ class Sightings:
 
     def _at(self, index: Array) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.from_numpy(self.frames[index]), torch.from_numpy(self.positions[index])
+
+
+class SightingBuffer(HerFrameBuffer):
+    """``HerFrameBuffer`` of vectors for the hands, and beside it the newest sightings for the eyes.
+
+    Args:
+        *args: as ``HerFrameBuffer``.
+        image_size: side of the frames.
+        **kwargs: as ``HerFrameBuffer``.
+    """
+
+    def __init__(self, *args: Any, image_size: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        capacity = sightings_of(self.buffer_size)
+        self.sightings = Sightings(capacity, image_size, self.rng.spawn(1)[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes claimed, sightings and everything else."""
+        return super().nbytes + self.sightings.frames.nbytes + self.sightings.positions.nbytes
+
+    def add(self, obs: Any, next_obs: Any, action: Array, reward: Array, done: Array, infos: Any) -> None:
+        """Stores one transition of each env, and what its ``info`` sighted."""
+        for info in infos:
+            if "sighting" in info:
+                self.sightings.add(*info["sighting"])
+        super().add(obs, next_obs, action, reward, done, infos)
+
+    def state_arrays(self) -> dict[str, Array]:
+        """Those of ``HerFrameBuffer``, and the sightings with their generator."""
+        seen = self.sightings
+        return super().state_arrays() | {
+            "sighting/frames": seen.frames[: seen.count],
+            "sighting/positions": seen.positions[: seen.count],
+            "sighting/count": np.array(seen.count),
+            "sighting/rng": np.frombuffer(json.dumps(seen.rng.bit_generator.state).encode(), np.uint8),
+        }
+
+    def load_state_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Restores ``state_arrays``.
+
+        Raises:
+            ValueError: the arrays are of another layout.
+        """
+        super().load_state_arrays(arrays)
+        seen, kept = self.sightings, len(arrays["sighting/positions"])
+        seen.frames[:kept], seen.positions[:kept] = arrays["sighting/frames"], arrays["sighting/positions"]
+        seen.count = int(arrays["sighting/count"])
+        seen.rng.bit_generator.state = json.loads(arrays["sighting/rng"].tobytes())
 
 
 class SightingWrapper(gym.Wrapper[Observation, Any, Observation, Any]):
@@ -144,21 +197,18 @@ class PrivilegedSAC(PixelSAC):
 
     Args:
         total_steps: env steps of the run, over which the localizer's learning rate falls to ``LAST_RATE`` of its first.
-        image_size: side of the frames.
         localizer_batch_size: frames a localizer update; there is one a vectorised step.
-        sightings: frames to keep at the most.
         precision: of the localizer's convolutions.
     """
 
+    replay_buffer: SightingBuffer
     LAST_RATE = 0.03
 
     def __init__(
         self,
         *args: Any,
         total_steps: int,
-        image_size: int = 84,
         localizer_batch_size: int = 32,
-        sightings: int = 50_000,
         precision: Precision = "float32",
         **kwargs: Any,
     ) -> None:
@@ -167,7 +217,6 @@ class PrivilegedSAC(PixelSAC):
         self._lesson: Future[torch.Tensor] | None = None
         self._teacher = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
         self.total_steps, self.localizer_batch_size = total_steps, localizer_batch_size
-        self.sightings = Sightings(min(sightings, total_steps // self.n_envs + 1), image_size, int(self.seed or 0))
 
     @property
     def localizer(self) -> Localizer:
@@ -179,8 +228,9 @@ class PrivilegedSAC(PixelSAC):
 
     def update(self, gradient_steps: int, batch_size: int) -> None:
         """Beside the agent's own updates those of the localizer, on another core; neither waits for the other."""
-        if self.sightings.count >= self.learning_starts // self.n_envs:
-            lesson = self.sightings.sample(self.localizer_batch_size)
+        sightings = self.replay_buffer.sightings
+        if sightings.count >= self.learning_starts // self.n_envs:
+            lesson = sightings.sample(self.localizer_batch_size)
             rate = max(self.LAST_RATE, 1 - self.num_timesteps / self.total_steps)
             self._lesson = self._teacher.submit(self.localizer.learn, *lesson, rate)
         super().update(gradient_steps, batch_size)
@@ -199,17 +249,10 @@ class PrivilegedSAC(PixelSAC):
         positions: torch.Tensor = self.localizer(newest.reshape(-1, *newest.shape[-3:]))
         return positions.reshape(*newest.shape[:-3], 3).double().numpy()
 
-    def _store_transition(self, replay_buffer: Any, buffer_action: Any, new_obs: Any, reward: Any, dones: Any,
-                          infos: Any) -> None:  # fmt: skip
-        for info in infos:
-            if "sighting" in info:
-                self.sightings.add(*info["sighting"])
-        super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
-
     def dump_logs(self) -> None:
         """Adds the localizer's error in centimetres on the newest frames."""
-        if self.sightings.count:
-            frames, positions = self.sightings.newest(200)
+        if self.replay_buffer.sightings.count:
+            frames, positions = self.replay_buffer.sightings.newest(200)
             with torch.no_grad():
                 errors = 100 * (self.localizer(frames) - positions).norm(dim=1)  # metres to centimetres
             self.logger.record("train/localizer_error_cm", float(errors.median()))
@@ -217,4 +260,4 @@ class PrivilegedSAC(PixelSAC):
         super().dump_logs()
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_localizer", "_lesson", "_teacher", "sightings"]
+        return [*super()._excluded_save_params(), "_localizer", "_lesson", "_teacher"]
