@@ -130,7 +130,7 @@ class SightingBuffer(HerFrameBuffer):
 
     def __init__(self, *args: Any, image_size: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        capacity = sightings_of(self.buffer_size)
+        capacity = sightings_of(self.buffer_size // self.n_envs)
         self.sightings = Sightings(capacity, image_size, self.rng.spawn(1)[0])
 
     @property
