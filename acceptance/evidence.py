@@ -195,7 +195,8 @@ EYES = """## Camera and goal marker
 
 `python -m acceptance eyes`, from [`eyes.py`](eyes.py): how far the encoder of recipe `laptop` is off on fresh frames of
 FetchPush after one lesson of the same length under each (4,000 frames, 84x84 where nothing else is said, 4,000 updates
-of 32; pucks and grippers anywhere in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not what becomes of a policy."""
+of 32; pucks and grippers anywhere in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not
+what becomes of a policy."""
 
 CHAPTER = """## The chapter's figures, beside them
 
