@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from visual_her import cli
-from visual_her.conformance import Reference
+from visual_her.conformance import IMPLEMENTATION, Reference
 from visual_her_spec.conformance import check_adapter_only, check_implementation
 from visual_her_spec.plugin import ENTRY_POINTS, load_implementation
 from visual_her_spec.protocol import Capability
@@ -34,6 +34,9 @@ class Nameless:
 
 class NameRaises(Reference):
     """Its name is not there yet."""
+
+    def __init__(self) -> None:
+        """Sets no name."""
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -404,7 +407,7 @@ def test_a_report_without_its_footer_is_none(tmp_path: Path) -> None:
 def test_a_name_of_the_entry_point_group_is_an_implementation(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = importlib.metadata.EntryPoint("ours", "visual_her.conformance:IMPLEMENTATION", ENTRY_POINTS)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
-    assert load_implementation("ours").name == Reference.name
+    assert load_implementation("ours").name == IMPLEMENTATION.name
 
 
 def test_an_unknown_area_is_refused() -> None:
