@@ -11,6 +11,7 @@ import shutil
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Run:
         evaluation: what ``visual-her evaluate`` wrote of it, if it was evaluated.
         rollout: env steps and the stochastic success rate of the last 100 training episodes, at that checkpoint.
         best_rollout: the largest of these rates.
+        minutes: of wall-clock, over all the sessions that the run took.
     """
 
     arm: str
@@ -52,22 +54,24 @@ class Run:
     evaluation: dict[str, Any] | None
     rollout: tuple[int, float]
     best_rollout: float
+    minutes: float
 
     @classmethod
     def read(cls, folder: Path) -> Run:
         """The run in ``folder``."""
         meta = json.loads((folder / "meta.json").read_text())
-        steps, rates = read_curve(folder).series[SUCCESS]
-        curve = [
-            (int(x), float(y)) for x, y in zip(steps, rates, strict=True) if x <= meta["step"]
-        ]  # it may have gone on
+        series = {  # it may have gone on
+            name: [(int(x), float(y)) for x, y in zip(*points, strict=True) if x <= meta["step"]]
+            for name, points in read_curve(folder).series.items()
+        }
         evaluation = folder / "eval.json"
         return cls(
             arm=folder.parent.name,
             meta=meta,
             evaluation=json.loads(evaluation.read_text()) if evaluation.exists() else None,
-            rollout=curve[-1],
-            best_rollout=max(rate for _, rate in curve),
+            rollout=series[SUCCESS][-1],
+            best_rollout=max(rate for _, rate in series[SUCCESS]),
+            minutes=minutes([seconds for _, seconds in series["time/time_elapsed"]]),
         )
 
     @property
@@ -91,7 +95,7 @@ class Run:
             interval,
             episodes,
             f"{100 * self.rollout[1]:.0f} % (best {100 * self.best_rollout:.0f} %)",
-            f"{meta['training_time_sec'] / 60:.0f} min",
+            f"{self.minutes:.0f} min",
             f"{meta['hardware']['cores']} cores, {meta['hardware']['gpu'] or 'no GPU'}",
             meta["git_commit"] or "-",
         )
@@ -100,6 +104,11 @@ class Run:
 COLUMNS = (
     "Arm", "Seed", "Env steps", "Success", "95 % interval", "Episodes", "Rollout", "Training", "Hardware", "Commit",
 )  # fmt: skip
+
+
+def minutes(elapsed: Sequence[float]) -> float:
+    """Of all sessions: each starts the clock anew, so the last reading before it falls is that of a whole session."""
+    return sum(now for now, after in pairwise([*elapsed, 0.0]) if after < now) / 60
 
 
 def collect(checkpoint: Path, arm: str, results_dir: Path, curves: Path = CURVES) -> Path:

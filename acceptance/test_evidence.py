@@ -11,7 +11,7 @@ from visual_her.cli import run
 from visual_her.errors import UsageError
 
 from acceptance.__main__ import RESULTS
-from acceptance.evidence import CURVES, TRACKS, arms, collect, page, runs
+from acceptance.evidence import CURVES, TRACKS, arms, collect, minutes, page, runs
 from acceptance.shift import measure
 
 SHORT = (
@@ -71,3 +71,7 @@ def test_a_run_is_collected_with_its_evaluation(tmp_path: Path, monkeypatch: pyt
     (Path("runs").rglob("progress.csv").__next__()).unlink()
     with pytest.raises(UsageError, match=r"progress\.csv is missing"):
         collect(checkpoint, "full-state", Path("results"), tmp_path / "curves")
+
+
+def test_a_resumed_run_took_as_long_as_all_its_sessions() -> None:
+    assert minutes([0, 60, 120, 6, 66, 0, 30]) == pytest.approx((120 + 66 + 30) / 60)
