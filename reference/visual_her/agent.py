@@ -43,6 +43,7 @@ def build_agent(
             "encoder": config.encoder,
             "spatial_softmax": config.spatial_softmax,
             "feature_norm": config.feature_norm,
+            "ortho_init": config.ortho_init,
             "goal_mode": config.goal_mode,
             "proprioception": config.proprio,
             "num_filters": config.num_filters,

@@ -55,6 +55,8 @@ class TrainConfig:
     """Keypoints of the feature map; --no-spatial-softmax flattens it into 50 features."""
     feature_norm: bool = False
     """LayerNorm and Tanh behind the pixel features, as in the chapter's unpublished code."""
+    ortho_init: bool = False
+    """Convolutions that start orthogonal, with ReLU's gain, as in DrQ-v2; else torch's weights, a third of that."""
     standardize: bool = False
     """Vectors centred and scaled by the warm-up episodes' statistics, goals divided by 0.1 m."""
     num_filters: int = 32
@@ -213,8 +215,8 @@ def tag(config: TrainConfig) -> str:
 
 
 _SUFFIXES = {
-    "encoder": "{}", "feature_norm": "featureNorm", "standardize": "std", "blank_pixels": "blank",
-    "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}", "image_size": "px{}",
+    "encoder": "{}", "feature_norm": "featureNorm", "ortho_init": "ortho", "standardize": "std",
+    "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}", "image_size": "px{}",
     "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}", "drq_pad": "pad{}",
     "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
     "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "clip_targets": "clip",

@@ -252,6 +252,7 @@ class Reference:
             spatial_softmax=variant == "spatial-softmax",
             goal_mode=goal_mode,
             feature_norm=self.recipe.feature_norm,
+            ortho_init=self.recipe.ortho_init,
             standardize=self.recipe.standardize,
             precision=self.recipe.precision,
         )

@@ -153,6 +153,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         encoder: ``manipulation`` or ``nature``.
         spatial_softmax: keypoints of ManipulationCNN's map; otherwise it is flattened into ``flat_dim`` features.
         feature_norm: LayerNorm and Tanh behind the pixel features, as the chapter's unpublished code has.
+        ortho_init: orthogonal weights with ReLU's gain and no bias to start from (Yarats et al. 2021), else torch's.
         goal_mode: which goal vectors the networks see: ``none``, ``desired`` or ``both``.
         proprioception: whether they see the robot's own state.
         num_filters: channels of ManipulationCNN.
@@ -171,6 +172,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         encoder: EncoderName = "manipulation",
         spatial_softmax: bool = True,
         feature_norm: bool = False,
+        ortho_init: bool = False,
         goal_mode: Literal["none", "desired", "both"] = "both",
         proprioception: bool = True,
         num_filters: int = 32,
@@ -202,6 +204,8 @@ class ManipulationExtractor(BaseFeaturesExtractor):
                 pixel_size = flat_dim
             if feature_norm:
                 self.head.extend([nn.LayerNorm(pixel_size), nn.Tanh()])
+            if ortho_init:
+                self.cnn.apply(_orthogonal)
         self._features_dim = pixel_size + vector_size
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -229,6 +233,13 @@ def _convolve(convs: nn.Module, pixels: torch.Tensor, precision: Precision) -> t
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         outputs: torch.Tensor = convs(pixels)
     return outputs.to(pixels.dtype)
+
+
+def _orthogonal(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        weights = torch.empty(layer.weight.shape)  # of the memory layout that orthogonal_ can fill
+        layer.weight.data.copy_(nn.init.orthogonal_(weights, nn.init.calculate_gain("relu")))
+        nn.init.zeros_(layer.bias)
 
 
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         "--encoder nature": nature,
         "--no-spatial-softmax": not config.spatial_softmax,
         "--feature-norm": config.feature_norm,
+        "--ortho-init": config.ortho_init,
         "--storage compressed": config.storage == "compressed",
         routed: bool(routed),
     }
