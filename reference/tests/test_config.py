@@ -53,6 +53,7 @@ def another(name: str, config: TrainConfig) -> Any:
         ("drq_pad", 4, 4),
         ("spatial_softmax", True, True),
         ("feature_norm", False, False),
+        ("ortho_init", False, False),
         ("encoder", "manipulation", "manipulation"),
         ("goal_mode", "both", "both"),
         ("camera", "default", "default"),
@@ -192,6 +193,8 @@ PIXELS_ONLY: dict[str, Any] = {
     "encoder": "nature",
     "spatial_softmax": False,
     "feature_norm": True,
+    "ortho_init": True,
+    "num_filters": 16,
     "critic_encoder": True,
     "share_encoder": True,
 }
@@ -291,4 +294,12 @@ def test_a_flag_that_would_do_nothing_without_pixels_is_refused(name: str, blind
     sentence = refusal(**blind, **{name: PIXELS_ONLY[name]})
     assert name.replace("_", "-").removeprefix("encoder") in sentence
     assert ("--full-state" if "full_state" in blind else "--no-pixels") in sentence
+    assert_is_one_sentence(sentence)
+
+
+@pytest.mark.parametrize("name", [name for name in PIXELS_ONLY if name != "blank_pixels"])
+def test_a_flag_of_the_encoder_that_a_privileged_agent_has_not_is_refused(name: str) -> None:
+    sentence = refusal(privileged=True, **{name: PIXELS_ONLY[name]})
+    assert name.replace("_", "-").removeprefix("encoder") in sentence
+    assert "--privileged" in sentence
     assert_is_one_sentence(sentence)

@@ -55,11 +55,7 @@ def build_agent(
         policy_kwargs["share_features_extractor"] = config.share_encoder
     agent: Callable[..., PixelSAC] = PixelSAC
     if config.privileged:
-        agent = functools.partial(
-            PrivilegedSAC,
-            precision=config.precision,
-            total_steps=config.total_steps,
-        )
+        agent = functools.partial(PrivilegedSAC, precision=config.precision, total_steps=config.total_steps)
     built = agent(
         policy,
         env,

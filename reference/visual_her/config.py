@@ -216,9 +216,10 @@ def tag(config: TrainConfig) -> str:
 
 _SUFFIXES = {
     "encoder": "{}", "feature_norm": "featureNorm", "ortho_init": "ortho", "standardize": "std",
-    "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}", "image_size": "px{}",
-    "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}", "drq_pad": "pad{}",
-    "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}", "learning_rate": "lr{}",
-    "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}", "clip_targets": "clip",
-    "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap", "learning_starts": "starts{}",
+    "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}",
+    "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}",
+    "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}", "n_envs": "envs{}",
+    "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
+    "clip_targets": "clip", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
+    "learning_starts": "starts{}",
 }  # fmt: skip

@@ -194,14 +194,12 @@ class ManipulationExtractor(BaseFeaturesExtractor):
             if encoder == "nature":
                 self.cnn, self.head = NatureCNN(shape, precision=precision), nn.Sequential()
                 pixel_size = 512
-            elif spatial_softmax:
-                self.cnn = ManipulationCNN(shape[0], num_filters, precision)
-                self.head = nn.Sequential(SpatialSoftmax())
-                pixel_size = 2 * num_filters
             else:
                 self.cnn = ManipulationCNN(shape[0], num_filters, precision)
-                self.head = nn.Sequential(nn.Flatten(), nn.Linear(_flat_size(self.cnn, shape), flat_dim))
-                pixel_size = flat_dim
+                self.head, pixel_size = nn.Sequential(SpatialSoftmax()), 2 * num_filters
+                if not spatial_softmax:
+                    self.head = nn.Sequential(nn.Flatten(), nn.Linear(_flat_size(self.cnn, shape), flat_dim))
+                    pixel_size = flat_dim
             if feature_norm:
                 self.head.extend([nn.LayerNorm(pixel_size), nn.Tanh()])
             if ortho_init:

@@ -80,18 +80,23 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
     routed = "--critic-encoder" if config.critic_encoder else "--share-encoder" if config.share_encoder else ""
     blind = "--full-state" if config.full_state else "--no-pixels" if not config.pixels else ""
     nature = config.encoder == "nature"
-    sight = {
-        "--blank-pixels": config.blank_pixels,
+    encoder = {
         "--encoder nature": nature,
         "--no-spatial-softmax": not config.spatial_softmax,
         "--feature-norm": config.feature_norm,
         "--ortho-init": config.ortho_init,
-        "--storage compressed": config.storage == "compressed",
+        "--num-filters": config.num_filters != CHAPTER.num_filters,
         routed: bool(routed),
     }
-    camera = ("camera", "goal_marker", "frame_stack", "image_size", "render_size", "num_filters")
+    sight = {
+        "--blank-pixels": config.blank_pixels,
+        "--storage compressed": config.storage == "compressed",
+        **encoder,
+    }
+    camera = ("camera", "goal_marker", "frame_stack", "image_size", "render_size")
     sight |= {f"--{name.replace('_', '-')}": getattr(config, name) != getattr(CHAPTER, name) for name in camera}
     unseen = next((flag for flag, given in sight.items() if given), "")
+    unread = next((flag for flag, given in encoder.items() if given), "")
     return [
         (
             config.critic_encoder and config.share_encoder,
@@ -115,8 +120,8 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
             f"--privileged does nothing with {blind}, which has no pixels: drop one of the two.",
         ),
         (
-            config.privileged and bool(routed),
-            f"{routed} does nothing with --privileged, whose actor and critic read no pixels: drop one of the two.",
+            config.privileged and bool(unread),
+            f"{unread} does nothing with --privileged, whose actor and critic read no pixels: drop one of the two.",
         ),
         (
             config.privileged and config.goal_mode != "both",

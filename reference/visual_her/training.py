@@ -131,8 +131,7 @@ def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None]
         new_episodes(agent, config.seed)
         claim()
         agent.set_logger(make_logger(paths.run_dir, resumed.step if resumed else 0))
-        run = _Run(config, paths, agent, renderer, started, episode_length)
-        return run.to_the_end()
+        return _Run(config, paths, agent, renderer, started, episode_length).to_the_end()
     finally:
         env.close()
         task.close()
@@ -236,12 +235,7 @@ class _Run:
         if self.config.checkpoint_buffer and replay is None:
             print(f"\nno room for the replay buffer beside {path}: a resume from it refills", file=sys.stderr)
         for older in (previous, resumed_from):  # only the newest checkpoint keeps a replay buffer
-            if (
-                replay
-                and older
-                and older.resolve() != path.resolve()
-                and older.resolve().parent == path.parent.resolve()
-            ):
+            if replay and older and older.parent.resolve() == path.parent.resolve() and older.name != path.name:
                 checkpoints.replay_path(older).unlink(missing_ok=True)
 
     def _write_meta(self, checkpoint: Path | None = None) -> None:
