@@ -1,4 +1,4 @@
-"""``python -m acceptance results | collect | ladder | eyes | ablation | shift``, from the root of a clone."""
+"""``python -m acceptance COMMAND``, from the root of a clone: the results page, and the runs that it is made from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from visual_her.errors import UsageError
 
 from acceptance import ablation as fields
 from acceptance import eyes as cameras
+from acceptance import first_updates as lessons
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
 from acceptance.shift import PAGE, measure
@@ -45,6 +46,17 @@ def ladder(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
         jobs: runs at a time, each of which keeps more than one core busy.
     """
     rungs.climb(seeds, jobs)
+    return results()
+
+
+def first_updates(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
+    """Trains what acceptance/first_updates.csv does not hold yet, minutes each, and then writes acceptance/RESULTS.md.
+
+    Args:
+        seeds: of each arm.
+        jobs: runs at a time, each of which keeps more than one core busy.
+    """
+    lessons.learn(seeds, jobs)
     return results()
 
 
@@ -89,6 +101,7 @@ if __name__ == "__main__":
                     "results": results,
                     "collect": add,
                     "ladder": ladder,
+                    "first-updates": first_updates,
                     "eyes": eyes,
                     "ablation": ablation,
                     "shift": shift,

@@ -22,7 +22,7 @@ from visual_her.errors import UsageError
 from visual_her.evaluation import track
 from visual_her.training import RunPaths
 
-from acceptance import ablation, eyes
+from acceptance import ablation, eyes, first_updates
 from acceptance import ladder as rungs
 
 HERE = Path(__file__).parent
@@ -160,6 +160,9 @@ def page(curves: Path) -> str:
     ablated = ablation.rows(ablation.read())
     if ablated:
         parts += [ABLATION, _table(ABLATION_COLUMNS, ablated)]
+    learned = first_updates.rows(first_updates.read())
+    if learned:
+        parts += [FIRST_UPDATES, _table(FIRST_UPDATES_COLUMNS, learned)]
     seen = eyes.rows(eyes.read())
     if seen:
         parts += [EYES, _table(EYES_COLUMNS, seen)]
@@ -198,6 +201,14 @@ ABLATION = """## What does the work in `fast-state`
 `python -m acceptance ablation`, from [`ablation.py`](ablation.py): FetchPush from the 25-D state for 150,000 env steps,
 each arm with the chapter's value of one field. Success is that of 200 fresh episodes with the mean action; take-off are
 the env steps from which the stochastic policy's success in its last 100 episodes stays above 15 %."""
+
+FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
+FIRST_UPDATES = """## What the critic's loss teaches the encoder first
+
+`python -m acceptance first-updates`, from [`first_updates.py`](first_updates.py): FetchPush, recipe `fast` with 8 envs,
+batches of 128, one frame of 42x42 and 2 updates a vectorised step. The linear probe's error, how far the puck is from
+where the features put it, after 16,000 random steps and after 1,000 updates more, from 4,000 transitions; *spread* is
+the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins to see."""
 
 EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
 EYES = """## Camera and goal marker

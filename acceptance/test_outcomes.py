@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from acceptance import ablation, eyes, ladder, outcomes
+from acceptance import ablation, eyes, first_updates, ladder, outcomes
 
 
 def play(arm: str, seed: int) -> ablation.Outcome:
@@ -27,7 +27,11 @@ def test_only_what_is_missing_is_played(tmp_path: Path) -> None:
 
 
 def test_every_arm_differs_from_the_first() -> None:
-    for arms, config_of in ((ladder.ARMS, ladder.config_of), (ablation.ARMS, ablation.config_of)):
+    for arms, config_of in (
+        (ladder.ARMS, ladder.config_of),
+        (ablation.ARMS, ablation.config_of),
+        (first_updates.ARMS, first_updates.config_of),
+    ):
         plain, *others = arms
         for arm in others:
             stopped = arms is ladder.ARMS and ladder.ARMS[arm].stopped_at

@@ -237,7 +237,7 @@ def _orthogonal(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d | nn.Linear):
         weights = torch.empty(layer.weight.shape)  # of the memory layout that orthogonal_ can fill
         layer.weight.data.copy_(nn.init.orthogonal_(weights, nn.init.calculate_gain("relu")))
-        nn.init.zeros_(layer.bias)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
 
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:
