@@ -38,9 +38,10 @@ ARMS: dict[str, tuple[dict[str, Any], str]] = {
     "torch's initial weights": ({}, "8 to 14 cm: one seed had been looked at on other transitions"),
     "ortho_init": ({"ortho_init": True}, "3 to 5 cm: the same"),
     "feature_norm": ({"feature_norm": True}, "5 to 8 cm"),
-    "ortho_init, feature_norm": ({"ortho_init": True, "feature_norm": True}, "as ortho_init, or a little worse"),
     "ortho_init, flattened map": ({"ortho_init": True, "spatial_softmax": False}, "5 to 8 cm: more to learn"),
-    "ortho_init, DrQ": ({"ortho_init": True, "drq": True}, "6 to 10 cm: 4 of 42 pixels are 10 cm"),
+    "ortho_init, DrQ by 4 pixels": ({"ortho_init": True, "drq": True}, "6 to 10 cm: 4 of 42 pixels are 10 cm"),
+    "ortho_init, DrQ by 2 pixels": ({"ortho_init": True, "drq": True, "drq_pad": 2}, "as ortho_init, by one look"),
+    "ortho_init, tau 0.005": ({"ortho_init": True, "tau": 0.005}, "1 cm better than ortho_init, by one look"),
     "ortho_init, shared encoder": ({"ortho_init": True, **SHARED}, "no better than before the first update"),
 }
 
