@@ -63,7 +63,7 @@ class Outcome:
 
 def config_of(arm: str, seed: int) -> TrainConfig:
     """What an arm trains; its folders are relative."""
-    return dataclasses.replace(recipe("fast"), **SMALLER, **ARMS[arm][0], seed=seed)
+    return dataclasses.replace(recipe("fast"), **{**SMALLER, **ARMS[arm][0], "seed": seed})
 
 
 def play(arm: str, seed: int) -> Outcome:
