@@ -208,7 +208,9 @@ FIRST_UPDATES = """## What the critic's loss teaches the encoder first
 `python -m acceptance first-updates`, from [`first_updates.py`](first_updates.py): FetchPush, recipe `fast` with 8 envs,
 batches of 128, one frame of 42x42 and 2 updates a vectorised step. The linear probe's error, how far the puck is from
 where the features put it, after 16,000 random steps and after 1,000 updates more, from 4,000 transitions; *spread* is
-the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins to see."""
+the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins to see, and a longer run (`push-42-ortho`, below) lost what
+it had gained. Wrong expectations: all arms but the shared encoder and ortho_init did better than was written down,
+DrQ by 4 pixels most of all; tau 0.005 did not help."""
 
 EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
 EYES = """## Camera and goal marker
@@ -216,7 +218,8 @@ EYES = """## Camera and goal marker
 `python -m acceptance eyes`, from [`eyes.py`](eyes.py): how far the encoder of recipe `laptop` is off on fresh frames of
 FetchPush after one lesson of the same length under each (4,000 frames, 84x84 where nothing else is said, 4,000 updates
 of 32; pucks and grippers anywhere in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not
-what becomes of a policy."""
+what becomes of a policy. Wrong expectations: the marker did no harm in the table camera, and the default camera was less
+than twice as bad. `-dirty` in some rows' commits: tables had changed, no code."""
 
 CHAPTER = """## The chapter's figures, beside them
 

@@ -15,6 +15,8 @@ import torch
 
 _PACKAGES = ("visual-her", "torch", "stable-baselines3", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
+_CODE = (":(top)*.py", ":(top)*.toml", ":(top)*.txt")
+
 
 def provenance() -> dict[str, Any]:
     """Versions, hardware, commit and UTC time, as plain JSON values."""
@@ -32,11 +34,14 @@ def provenance() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """The commit of the source tree this code runs from, with ``-dirty`` if it was changed; ``None`` outside of git."""
+    """The commit of the source tree this code runs from, with ``-dirty`` if any of its code was changed since.
+
+    ``None`` outside of git. Tables of results, which change while they are filled, are no code.
+    """
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "--short=12", "HEAD")
-        return commit + ("-dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+        return commit + ("-dirty" if _git(here, "status", "--porcelain", "--untracked-files=no", "--", *_CODE) else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
