@@ -212,53 +212,6 @@ the features' mean standard deviation then. Nothing succeeds so early: it says h
 and a longer run (`push-42-ortho`, below) lost what it had gained. Wrong expectations: all arms but ortho_init and the
 shared encoder did better than was written down, DrQ by 4 pixels most of all; tau 0.005 did not help."""
 
-EYES_COLUMNS, seen)]
-    described = [
-        (f"`{name}`", f"`{arm['command']}`", arm["expected"], arm.get("found", "not run yet"))
-        for name, arm in arms().items()
-    ]
-    parts += ["## The arms", _table(("Arm", "Command", "Expected, before it was run", "Found"), described), CHAPTER]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-INTRODUCTION = """# Results
-
-Made by `python -m acceptance results` from [`curves/`](curves/) and [`arms.toml`](arms.toml).
-
-*Success* is that of fresh episodes with the mean action, from the run's last checkpoint, with Wilson's interval over
-episodes (`visual-her evaluate`); it says nothing about other seeds. *Rollout* is the estimator of the chapter's
-curves: the stochastic policy's mean over the last 100 training episodes, at that checkpoint, and its largest value.
-*Training* is wall-clock, on a machine that may have had other work: the arm's remark says so."""
-
-LADDER = """## The ladder, on a tiny task
-
-`python -m acceptance ladder`, from [`ladder.py`](ladder.py): each arm differs from the base by what it is named after.
-The task shows its object nowhere but in 36x36 pixels, among distractors; 4,000 env steps, then 200 fresh episodes with
-the mean action; blank pixels are chance. The probe's error is in units of half the picture's width, the tolerance 0.2
-of them. It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
-
-ABLATION_COLUMNS = ("", "Success, each seed", "Take-off, each seed", "Expected, before any was run")
-ABLATION = """## What does the work in `fast-state`
-
-`python -m acceptance ablation`, from [`ablation.py`](ablation.py): FetchPush from the 25-D state for 150,000 env steps,
-each arm with the chapter's value of one field. Success is that of 200 fresh episodes with the mean action; take-off are
-the env steps from which the stochastic policy's success in its last 100 episodes stays above 15 %."""
-
-FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
-FIRST_UPDATES = """## What the critic's loss teaches the encoder first
-
-`python -m acceptance first-updates`, from [`first_updates.py`](first_updates.py): FetchPush, recipe `fast` with 8 envs,
-batches of 128, one frame of 42x42 and 2 updates a vectorised step. The linear probe's error, how far the puck is from
-where the features put it, after 16,000 random steps and after 1,000 updates more, from 4,000 transitions; *spread* is
-the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins to see, and a longer run (`push-42-ortho`, below) lost what
-it had gained. Wrong expectations: all arms but the shared encoder and ortho_init did better than was written down,
-DrQ by 4 pixels most of all; tau 0.005 did not help."""
-
 EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
 EYES = """## Camera and goal marker
 
