@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from visual_her import cli
 from visual_her.cli import run
+from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 
 from acceptance.__main__ import RESULTS
-from acceptance.evidence import CURVES, TRACKS, arms, collect, minutes, page, runs
+from acceptance.evidence import CURVES, TRACKS, Run, arms, collect, minutes, page, runs
 from acceptance.shift import measure
 
 SHORT = (
@@ -75,3 +79,23 @@ def test_a_run_is_collected_with_its_evaluation(tmp_path: Path, monkeypatch: pyt
 
 def test_a_resumed_run_took_as_long_as_all_its_sessions() -> None:
     assert minutes([0, 60, 120, 6, 66, 0, 30]) == pytest.approx((120 + 66 + 30) / 60)
+
+
+LENGTH_AND_PLACE = {
+    "seed", "total_steps", "buffer_size", "patience", "stop_when_converged", "time_budget", "checkpoint_freq",
+    "checkpoint_buffer", "resume", "device", "torch_threads", "log_dir", "checkpoints_dir", "results_dir",
+}  # fmt: skip
+
+
+TRAINED = [one for one in runs(CURVES) if " train " in arms()[one.arm]["command"]]
+
+
+@pytest.mark.parametrize("committed", TRAINED, ids=lambda one: f"{one.arm}-{one.meta['seed']}")
+def test_an_arms_command_gives_the_config_of_its_committed_runs(committed: Run) -> None:
+    """A recipe that changes later would make the printed command train something else than what was measured."""
+    words = shlex.split(arms()[committed.arm]["command"].replace("--seed N", "--seed 0"))
+    base, rest = cli._base_config(words[words.index("train") + 1 :])
+    commanded = json.loads(json.dumps(dataclasses.asdict(cli._parse(TrainConfig, rest, "train", base))))
+    trained = committed.meta["config"]
+    known = set(commanded) & set(trained) - LENGTH_AND_PLACE  # a field that was added since had its default
+    assert {name: commanded[name] for name in known} == {name: trained[name] for name in known}
