@@ -202,7 +202,7 @@ ABLATION = """## What does the work in `fast-state`
 each arm with the chapter's value of one field, the last with that of three. Success is that of 200 fresh episodes with
 the mean action; take-off are the env steps from which the stochastic policy's success in its last 100 episodes stays at
 15 %. Wrong expectations: tau 0.005, two hidden layers and k = 8 are better than the recipe's values, but no better
-still together; the larger entropy coefficient is no worse; targets that are not clipped cost more than a little."""
+still together; the larger entropy coefficient is as good; targets that are not clipped cost more than a little."""
 
 FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
 FIRST_UPDATES = """## What the critic's loss teaches the encoder first
