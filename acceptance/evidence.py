@@ -201,8 +201,9 @@ ABLATION = """## What does the work in `fast-state`
 `python -m acceptance ablation`, from [`ablation.py`](ablation.py): FetchPush from the 25-D state for 150,000 env steps,
 each arm with the chapter's value of one field, the last with that of three. Success is that of 200 fresh episodes with
 the mean action; take-off are the env steps from which the stochastic policy's success in its last 100 episodes stays at
-15 %. Wrong expectations: tau 0.005, two hidden layers and k = 8 are better than the recipe's values, but no better
-still together; the larger entropy coefficient is as good; targets that are not clipped cost more than a little."""
+15 %. Wrong expectations: tau 0.005 and two hidden layers are better than the recipe's values, k = 8 is on one seed,
+and the three together are no better still; the larger entropy coefficient is as good; targets that are not clipped cost
+more than a little."""
 
 FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
 FIRST_UPDATES = """## What the critic's loss teaches the encoder first
