@@ -1,6 +1,7 @@
 """Which of recipe fast-state's choices do the work: each arm has the chapter's value of one field, and all else as is.
 
-On FetchPush from state, where nothing is rendered. A run stops soon after the recipe's own take-off.
+The last arm has three of them. On FetchPush from state, where nothing is rendered. A run stops soon after the recipe's
+own take-off.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from visual_her import cli
 from visual_her.cli import run
-from visual_her.config import TrainConfig
+from visual_her.config import RUN_FIELDS, TrainConfig
 from visual_her.errors import UsageError
 
 from acceptance.__main__ import RESULTS
@@ -81,12 +81,7 @@ def test_a_resumed_run_took_as_long_as_all_its_sessions() -> None:
     assert minutes([0, 60, 120, 6, 66, 0, 30]) == pytest.approx((120 + 66 + 30) / 60)
 
 
-LENGTH_AND_PLACE = {
-    "seed", "total_steps", "buffer_size", "patience", "stop_when_converged", "time_budget", "checkpoint_freq",
-    "checkpoint_buffer", "resume", "device", "torch_threads", "log_dir", "checkpoints_dir", "results_dir",
-}  # fmt: skip
-
-
+LENGTH_AND_PLACE = RUN_FIELDS - {"env", "compile", "storage"} | {"buffer_size"}
 TRAINED = [one for one in runs(CURVES) if " train " in arms()[one.arm]["command"]]
 
 

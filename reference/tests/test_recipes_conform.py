@@ -17,11 +17,11 @@ END_TO_END = [
 
 @pytest.mark.parametrize("name", [name for name in END_TO_END if name not in {"chapter"} | THE_SAME_AGENT])
 def test_a_recipe_conforms(name: str) -> None:
-    """The areas that build agents and encoders; ``visual-her conform --impl visual_her.conformance:FAST`` runs all.
+    """The areas that build agents and encoders, and train; ``visual-her conform --impl visual_her.conformance:FAST`` runs all.
 
     The specification's own run holds recipe chapter to all of them.
     """
-    report = check_implementation(Reference(name), areas=["GRD", "ENC", "SAV"])
+    report = check_implementation(Reference(name), areas=["GRD", "ENC", "SAV", "TRN"])
     assert report.verdict is Verdict.CONFORMANT, report.terminal()
 
 

@@ -372,6 +372,7 @@ class Reference:
             camera=options.camera,  # type: ignore[arg-type]
             privileged=options.privileged,
             critic_encoder=not options.privileged,
+            ortho_init=self.recipe.ortho_init and not options.privileged,  # the refusals want it off as well
             goal_mode="both" if options.privileged else self.recipe.goal_mode,
             standardize=True,
             net_arch=(64, 64),

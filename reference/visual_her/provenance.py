@@ -14,7 +14,6 @@ import psutil
 import torch
 
 _PACKAGES = ("visual-her", "torch", "stable-baselines3", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
-
 _CODE = (":(top)*.py", ":(top)*.toml", ":(top)*.txt")
 
 

@@ -19,8 +19,8 @@ LAPTOP = dataclasses.replace(
 )  # fmt: skip
 
 FAST = dataclasses.replace(
-    FAST_STATE, full_state=False, critic_encoder=True, drq=True, goal_mode="desired", goal_marker="hidden",
-    camera="table", ortho_init=True, tau=0.005, net_arch=(256, 256), precision="bfloat16", n_envs=16, gradient_steps=4,
+    FAST_STATE, full_state=False, critic_encoder=True, goal_mode="desired", goal_marker="hidden", camera="table",
+    ortho_init=True, tau=0.005, net_arch=(256, 256), precision="bfloat16", n_envs=16, gradient_steps=4,
     buffer_size=500_000, total_steps=500_000, patience=400_000, checkpoint_freq=100_000,
 )  # fmt: skip
 
