@@ -17,7 +17,7 @@ END_TO_END = [
 
 @pytest.mark.parametrize("name", [name for name in END_TO_END if name not in {"chapter"} | THE_SAME_AGENT])
 def test_a_recipe_conforms(name: str) -> None:
-    """The areas that build agents and encoders, and train; ``visual-her conform --impl visual_her.conformance:FAST`` runs all.
+    """The areas that build agents and train them; ``visual-her conform --impl visual_her.conformance:FAST`` runs all.
 
     The specification's own run holds recipe chapter to all of them.
     """
