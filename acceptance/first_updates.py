@@ -31,6 +31,7 @@ SMALLER: dict[str, Any] = {
     "n_envs": 8, "gradient_steps": 2, "image_size": 42, "frame_stack": 1, "batch_size": 128, "torch_threads": 1,
     "learning_starts": RANDOM_STEPS, "total_steps": RANDOM_STEPS + 4 * UPDATES, "buffer_size": 2 * RANDOM_STEPS,
     "checkpoint_freq": 0, "device": "cpu", "ortho_init": False, "drq": False, "tau": 0.02, "net_arch": (256, 256, 256),
+    "her_n_sampled_goal": 4, "ent_coef": 0.02,
 }  # fmt: skip
 SHARED = {"critic_encoder": False, "share_encoder": True}
 

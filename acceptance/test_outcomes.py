@@ -15,15 +15,15 @@ def play(arm: str, seed: int) -> ablation.Outcome:
 
 def test_only_what_is_missing_is_played(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
-    outcomes.complete(table, ablation.Outcome, play, ["fast-state"], [0], 1)
-    outcomes.complete(table, ablation.Outcome, play, ["fast-state", "k = 8"], [0, 1], 1)
+    outcomes.complete(table, ablation.Outcome, play, ["first"], [0], 1)
+    outcomes.complete(table, ablation.Outcome, play, ["first", "k = 8"], [0, 1], 1)
     rows = outcomes.read(table, ablation.Outcome)
     assert len(rows) == 4
-    assert rows[0] == play("fast-state", 0)
+    assert rows[0] == play("first", 0)
     assert sorted((one.arm, one.seed) for one in rows) == [
-        ("fast-state", 0), ("fast-state", 1), ("k = 8", 0), ("k = 8", 1),
+        ("first", 0), ("first", 1), ("k = 8", 0), ("k = 8", 1),
     ]  # fmt: skip
-    assert ablation.rows(rows)[1] == ("k = 8", "30 %, 30 %", "never, never", ablation.ARMS["k = 8"][1])
+    assert ablation.rows(rows)[0] == ("k = 8", "30 %, 30 %", "never, never", ablation.ARMS["k = 8"][1])
 
 
 def test_every_arm_differs_from_the_first() -> None:

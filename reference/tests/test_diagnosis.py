@@ -53,22 +53,22 @@ def curve(config: TrainConfig = CHAPTER, meta: dict[str, Any] | None = None, **s
 @pytest.mark.parametrize(
     ("arm", "step", "phase"),
     [
-        ("fast-state/seed10", 5_000, "too early"),
-        ("fast-state/seed10", 40_000, "failure"),
-        ("fast-state/seed10", 150_000, "hockey-stick"),
-        ("fast-state/seed10", 250_000, "convergence"),
-        ("fast-state/seed100", 40_000, "failure"),
-        ("fast-state/seed100", 120_000, "hockey-stick"),
-        ("fast-state/seed100", 250_000, "convergence"),
+        ("fast-state-first/seed10", 5_000, "too early"),
+        ("fast-state-first/seed10", 40_000, "failure"),
+        ("fast-state-first/seed10", 150_000, "hockey-stick"),
+        ("fast-state-first/seed10", 250_000, "convergence"),
+        ("fast-state-first/seed100", 40_000, "failure"),
+        ("fast-state-first/seed100", 120_000, "hockey-stick"),
+        ("fast-state-first/seed100", 250_000, "convergence"),
         ("full-state/seed0", 351_600, "failure"),
-        ("laptop/seed10", 50_000, "failure"),
-        ("laptop/seed10", 150_000, "hockey-stick"),
+        ("laptop-first/seed10", 50_000, "failure"),
+        ("laptop-first/seed10", 150_000, "hockey-stick"),
         ("demo/seed100", 5_000, "hockey-stick"),
-        ("fast-state/seed101", 90_000, "failure"),
-        ("fast-state/seed101", 250_000, "convergence"),
-        ("laptop/seed100", 350_000, "convergence"),
-        ("blind/seed100", 250_000, "convergence"),
-        ("blind-desired/seed100", 250_000, "failure"),
+        ("fast-state-first/seed101", 90_000, "failure"),
+        ("fast-state-first/seed101", 250_000, "convergence"),
+        ("laptop-first/seed100", 350_000, "convergence"),
+        ("blind-first/seed100", 250_000, "convergence"),
+        ("blind-desired-first/seed100", 250_000, "failure"),
         ("tiny/seed100", 4_000, "convergence"),
         ("tiny-shared/seed100", 4_000, "failure"),
         ("sight-miswired/seed100", 48_000, "failure"),
@@ -86,14 +86,14 @@ def test_the_phase_of_a_committed_run(arm: str, step: int, phase: str) -> None:
         ("sight-miswired/seed100", "no gradient of the critic's loss reaches the encoder"),
         ("tiny-shared/seed100", "the critic does not train the encoder that acts"),
         ("demo-no-her/seed100", "HER is off"),
-        ("blind-desired/seed100", "nothing says where the object is"),
+        ("blind-desired-first/seed100", "nothing says where the object is"),
     ],
 )
 def test_the_cause_of_a_run_that_was_broken_on_purpose(arm: str, cause: str) -> None:
     assert any(cause in finding for finding in diagnose(read_curve(CURVES / arm)).findings)
 
 
-@pytest.mark.parametrize("arm", ["fast-state/seed101", "laptop/seed100", "tiny/seed100", "demo/seed102"])
+@pytest.mark.parametrize("arm", ["fast-state-first/seed101", "laptop-first/seed100", "tiny/seed100", "demo/seed102"])
 def test_a_good_run_is_not_accused(arm: str) -> None:
     wiring = ("HER is off", "the critic does not train", "no gradient", "are the same for every picture", "not finite")
     findings = diagnose(read_curve(CURVES / arm)).findings

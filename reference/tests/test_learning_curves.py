@@ -30,7 +30,7 @@ def test_committed_runs_are_found_by_arm_and_seed() -> None:
     arms = {found.name: found for found in find_runs([CURVES])}
     assert len(arms["demo"].seeds) == len(list((CURVES / "demo").glob("seed*")))
     assert set(arms) == {folder.name for folder in CURVES.iterdir()}
-    take_off = arms["fast-state"].steps_to(0.15)
+    take_off = arms["fast-state-first"].steps_to(0.15)
     assert 90_000 < take_off.min() <= take_off.max() < 130_000
 
 
@@ -39,7 +39,7 @@ def test_compare_draws_curves_and_prints_the_ratio_of_two_arms(
 ) -> None:
     picture = tmp_path / "plots" / "curves.png"
     picture.parent.mkdir()
-    line = ["compare", str(CURVES / "fast-state"), str(CURVES / "laptop"), "--plot", str(picture)]
+    line = ["compare", str(CURVES / "fast-state-first"), str(CURVES / "laptop-first"), "--plot", str(picture)]
     assert run(line) == 0
     printed = capsys.readouterr().out
     assert "fast-state" in printed

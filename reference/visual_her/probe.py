@@ -18,7 +18,7 @@ from visual_her.sac import PixelSAC
 
 Array = npt.NDArray[np.float64]
 
-RIDGE = 1e-3  # relative to standardised features, which can be collinear
+RIDGE = 1e-2  # relative to standardised features, which can be collinear
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Probed:
 
 
 @torch.no_grad()
-def probe(agent: PixelSAC, transitions: int = 512) -> Probed | None:
+def probe(agent: PixelSAC, transitions: int = 2048) -> Probed | None:
     """How well the critic's pixel features show where the object is.
 
     The estimate is fitted on one half of the episodes drawn from the replay buffer, and measured on the other.

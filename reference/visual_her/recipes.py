@@ -8,9 +8,9 @@ from visual_her.config import CHAPTER, TrainConfig
 from visual_her.errors import UsageError
 
 FAST_STATE = TrainConfig(
-    full_state=True, standardize=True, n_envs=8, overlap=True, gradient_steps=2, net_arch=(256, 256, 256),
-    learning_rate=1e-3, tau=0.02, ent_coef=0.02, clip_targets=True, random_actions=0.1, learning_starts=4_000,
-    buffer_size=250_000, total_steps=250_000, checkpoint_freq=50_000, torch_threads=1, patience=200_000,
+    full_state=True, standardize=True, n_envs=8, overlap=True, gradient_steps=2, learning_rate=1e-3, clip_targets=True,
+    random_actions=0.1, learning_starts=4_000, her_n_sampled_goal=8, buffer_size=200_000, total_steps=200_000,
+    checkpoint_freq=50_000, torch_threads=1, patience=150_000,
 )  # fmt: skip
 
 LAPTOP = dataclasses.replace(
@@ -20,8 +20,8 @@ LAPTOP = dataclasses.replace(
 
 FAST = dataclasses.replace(
     FAST_STATE, full_state=False, critic_encoder=True, goal_mode="desired", goal_marker="hidden", camera="table",
-    ortho_init=True, tau=0.005, net_arch=(256, 256), precision="bfloat16", n_envs=16, gradient_steps=4,
-    buffer_size=500_000, total_steps=500_000, patience=400_000, checkpoint_freq=100_000,
+    ortho_init=True, precision="bfloat16", n_envs=16, gradient_steps=4, buffer_size=500_000, total_steps=500_000,
+    patience=400_000, checkpoint_freq=100_000,
 )  # fmt: skip
 
 FAST_PRIVILEGED = dataclasses.replace(
