@@ -207,12 +207,17 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         self._features_dim = pixel_size + vector_size
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Preprocessed observations (pixels in [0, 1], float vectors) -> (B, features_dim)."""
+        """Preprocessed observations (pixels in [0, 1], float vectors) -> (B, features_dim).
+
+        Where there are fewer pictures than vectors, each stands for as many consecutive rows: see ``HerFrameBuffer``.
+        """
         parts = [observations[key] for key in self.vector_keys]
         if self.standardize is not None:
             parts = [self.standardize(torch.cat(parts, dim=1))]
         if self.cnn is not None:
-            parts.insert(0, self.pixel_features(observations["pixels"]))
+            seen = self.pixel_features(observations["pixels"])
+            rows = len(parts[0]) if parts else len(seen)
+            parts.insert(0, seen if rows == len(seen) else seen.repeat_interleave(rows // len(seen), dim=0))
         return torch.cat(parts, dim=1)
 
     def pixel_features(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
         ),
         *(
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
-            for n in ("gamma", "tau", "random_actions")
+            for n in ("gamma", "tau", "random_actions", "her_random_goals")
         ),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
         (
@@ -53,6 +53,10 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
             f"{flag('render_size')} is below --image-size {config.image_size}: raise it.",
         ),
         (
+            config.goals_per_transition >= 1 and config.batch_size % config.goals_per_transition != 0,
+            f"{flag('batch_size')} is no multiple of --goals-per-transition {config.goals_per_transition}: change one.",
+        ),
+        (
             config.buffer_size < least_buffer,
             f"{flag('buffer_size')} holds no episode of each of {config.n_envs} envs: use at least {least_buffer}.",
         ),
@@ -62,7 +66,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
 _LEAST = {
     "total_steps": 1, "n_envs": 1, "frame_stack": 1, "image_size": 8, "num_filters": 1, "drq_pad": 0, "buffer_size": 1,
     "her_n_sampled_goal": 0, "batch_size": 1, "ent_coef": 0, "gradient_steps": 1, "learning_starts": 0,
-    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0, "patience": 1,
+    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0, "patience": 1, "goals_per_transition": 1,
 }  # fmt: skip
 
 
@@ -126,6 +130,10 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         (
             config.privileged and config.goal_mode != "both",
             "--privileged needs --goal-mode both: achieved_goal is what the localizer's estimate stands for.",
+        ),
+        (
+            config.her_random_goals > 0 and config.her_n_sampled_goal == 0,
+            "--her-random-goals does nothing with --her-n-sampled-goal 0, which relabels no goal: drop one of the two.",
         ),
         (
             config.clip_targets and config.gamma == 1,

@@ -44,6 +44,8 @@ class HerFrameBuffer(ReplayBuffer):
         optimize_memory_usage: SB3 passes it; nothing else is done here anyway.
         compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
         n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
+        random_goals: fraction of the relabelled goals that come from any stored instant, HER's strategy ``random``.
+        n_goals: rows that each drawn transition gives, with goals of their own and the frames in common.
         episode_length: steps of the shortest episode expected; shorter ones only mean less capacity.
         frame_channels: channels of one frame; the stack's depth follows from it.
         drq_pad: DrQ's random shift in pixels, drawn independently for observation and next observation; 0 is off.
@@ -68,6 +70,8 @@ class HerFrameBuffer(ReplayBuffer):
         *,
         compute_reward: RewardFunction,
         n_sampled_goal: int = 4,
+        random_goals: float = 0.0,
+        n_goals: int = 1,
         episode_length: int = 50,
         frame_channels: int = 3,
         drq_pad: int = 0,
@@ -81,7 +85,7 @@ class HerFrameBuffer(ReplayBuffer):
         self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
-        self.n_sampled_goal = n_sampled_goal
+        self.n_sampled_goal, self.random_goals, self.n_goals = n_sampled_goal, random_goals, n_goals
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
@@ -223,22 +227,23 @@ class HerFrameBuffer(ReplayBuffer):
         """Uniform transitions, relabelled with probability k / (k + 1).
 
         Args:
-            batch_size: B.
+            batch_size: B, the rows; a multiple of ``n_goals``.
             env: SB3 passes a ``VecNormalize``; only ``None`` is supported.
 
         Returns:
             Tensors on ``device``: observations as the env returned them (pixels uint8), actions, rewards (B, 1)
-            and dones (B, 1), which are 1 for terminations only.
+            and dones (B, 1), which are 1 for terminations only. Pixels are (B / n_goals, ...): row i shows
+            picture i // n_goals.
 
         Raises:
             RuntimeError: no episode is complete yet.
-            ValueError: ``env`` is given, or ``batch_size`` is below 1.
+            ValueError: ``env`` is given, or ``batch_size`` is below 1 or no multiple of ``n_goals``.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} draws nothing: use at least 1.")
+        if batch_size < 1 or batch_size % self.n_goals:
+            raise ValueError(f"batch_size={batch_size} draws no whole transitions: use a multiple of {self.n_goals}.")
         if env is not None:
             raise ValueError("HerFrameBuffer does not normalise: leave VecNormalize out.")
-        envs, slots = self._draw_transitions(batch_size)
+        envs, slots = self._draw_transitions(batch_size // self.n_goals)
         return self._get_samples(envs, slots)
 
     def _draw_transitions(self, batch_size: int) -> tuple[Indices, Indices]:
@@ -255,14 +260,16 @@ class HerFrameBuffer(ReplayBuffer):
         return envs, slots
 
     def _get_samples(self, batch_inds: Indices, slots: Indices) -> DictReplayBufferSamples:  # type: ignore[override]
-        envs, at, after = batch_inds, slots % self.slots, (slots + 1) % self.slots
+        stacks = None if self._frames is None else self._stacks(batch_inds, slots)
+        envs, slots = batch_inds.repeat(self.n_goals), slots.repeat(self.n_goals)
+        at, after = slots % self.slots, (slots + 1) % self.slots
         obs = {key: vectors[envs, at] for key, vectors in self._vectors.items()}
         next_obs = {key: vectors[envs, after] for key, vectors in self._vectors.items()}
         rewards = self._rewards[envs, at]
         self._relabel(envs, slots, obs, next_obs, rewards)
         observations, next_observations = self._to_tensors(obs), self._to_tensors(next_obs)
-        if self._frames is not None:
-            observations["pixels"], next_observations["pixels"] = self._stacks(envs, slots)
+        if stacks is not None:
+            observations["pixels"], next_observations["pixels"] = stacks
         return DictReplayBufferSamples(
             observations=observations,
             actions=self.to_torch(self._actions[envs, at]),
@@ -274,7 +281,10 @@ class HerFrameBuffer(ReplayBuffer):
     def _relabel(
         self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array
     ) -> None:
-        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward."""
+        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward.
+
+        Of these, a fraction ``random_goals`` are ``random`` instead: whatever some stored transition had achieved.
+        """
         chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
         if not len(chosen):
             return
@@ -283,6 +293,10 @@ class HerFrameBuffer(ReplayBuffer):
             slots + 1, self._episode_final[envs, slots % self.slots] + 1
         )  # next slot to final one
         goals = self._vectors["achieved_goal"][envs, later % self.slots]
+        if self.random_goals:
+            strangers = np.flatnonzero(self.rng.random(len(chosen)) < self.random_goals)
+            envs, slots = self._draw_transitions(len(strangers))
+            goals[strangers] = self._vectors["achieved_goal"][envs, slots % self.slots]
         obs["desired_goal"][chosen] = goals
         next_obs["desired_goal"][chosen] = goals
         rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
