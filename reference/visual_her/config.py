@@ -83,7 +83,7 @@ class TrainConfig:
     her_n_sampled_goal: int = 4
     """HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off."""
     her_random_goals: float = 0.0
-    """Fraction of the relabelled goals that were achieved in any episode (HER's strategy random), not later in its own."""
+    """Fraction of the relabelled goals that any stored instant achieved (HER's strategy random), not its own future."""
     goals_per_transition: int = 1
     """Consecutive rows of a batch that are one transition under goals of their own, at one pass of the encoder."""
 
