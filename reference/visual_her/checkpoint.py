@@ -63,7 +63,8 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer: HerFrameBuffer = agent.replay_buffer  # type: ignore[assignment]
-    replay = replay_path(path) if with_buffer and _fits(buffer, path.parent) else None
+    room = buffer.nbytes * 1.05 < shutil.disk_usage(path.parent).free
+    replay = replay_path(path) if with_buffer and room else None
     if replay is not None:
         _write_atomically(replay, lambda file: np.savez(file, **buffer.state_arrays()))  # type: ignore[arg-type]
     state = {
@@ -198,10 +199,6 @@ def _stateful(agent: PixelSAC) -> dict[str, Any]:
     if isinstance(agent, PrivilegedSAC):
         parts |= {"localizer": agent.localizer, "localizer_optimizer": agent.localizer.optimizer}
     return parts
-
-
-def _fits(buffer: HerFrameBuffer, folder: Path) -> bool:
-    return buffer.nbytes * 1.05 < shutil.disk_usage(folder).free
 
 
 def _write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:

@@ -118,9 +118,8 @@ def evaluate(
     renderer = check_renderer(checkpoint.config) if checkpoint.config.uses_pixels else None
     agent, env = load_agent(checkpoint, device=device)
     try:
-        episodes = [
-            run_episode(agent, env, seed + index) for index in tqdm(range(n_episodes), unit="episode", mininterval=1)
-        ]
+        resets = tqdm(range(seed, seed + n_episodes), unit="episode", mininterval=1)
+        episodes = [run_episode(agent, env, reset) for reset in resets]
     finally:
         env.close()
     return {

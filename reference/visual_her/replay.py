@@ -186,7 +186,7 @@ class HerFrameBuffer(ReplayBuffer):
             return False
         if self._frames is None:
             return True
-        return self._frames.holds(env, int(self._cursor[env]), self._newest(obs["pixels"][env]))
+        return self._frames.holds(env, int(self._cursor[env]), obs["pixels"][env][-self._frame_channels :])
 
     def _write(self, env: int, slot: int, obs: Mapping[str, Array]) -> None:
         self._make_room(env, slot)
@@ -194,10 +194,7 @@ class HerFrameBuffer(ReplayBuffer):
         for key, vectors in self._vectors.items():
             vectors[env, at] = obs[key][env]
         if self._frames is not None:
-            self._frames.write(env, slot, self._newest(obs["pixels"][env]), oldest=int(self._tail[env]))
-
-    def _newest(self, pixels: Array) -> Array:
-        return pixels[-self._frame_channels :]
+            self._frames.write(env, slot, obs["pixels"][env][-self._frame_channels :], oldest=int(self._tail[env]))
 
     def _make_room(self, env: int, slot: int) -> None:
         """Evicts the oldest episode whose slots ``slot`` is about to overwrite."""
@@ -267,7 +264,9 @@ class HerFrameBuffer(ReplayBuffer):
         next_obs = {key: vectors[envs, after] for key, vectors in self._vectors.items()}
         rewards = self._rewards[envs, at]
         self._relabel(envs, slots, obs, next_obs, rewards)
-        observations, next_observations = self._to_tensors(obs), self._to_tensors(next_obs)
+        observations, next_observations = (
+            {key: self.to_torch(array) for key, array in vectors.items()} for vectors in (obs, next_obs)
+        )
         if stacks is not None:
             observations["pixels"], next_observations["pixels"] = stacks
         return DictReplayBufferSamples(
@@ -316,9 +315,6 @@ class HerFrameBuffer(ReplayBuffer):
     def to_torch(self, array: Array, copy: bool = True) -> torch.Tensor:
         """On ``device``; what is sampled is a copy already."""
         return upload(torch.from_numpy(array), self.device)
-
-    def _to_tensors(self, arrays: dict[str, Array]) -> dict[str, torch.Tensor]:
-        return {key: self.to_torch(array) for key, array in arrays.items()}
 
     def vector_statistics(self) -> dict[str, tuple[Array, Array]]:
         """Mean and scale of each vector over what is stored; a variation below 0.01 (1 cm) is not blown up.

@@ -14,7 +14,6 @@ from types import FrameType
 
 import numpy as np
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
 from visual_her import checkpoint as checkpoints
@@ -131,30 +130,28 @@ def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None]
         new_episodes(agent, config.seed)
         claim()
         agent.set_logger(make_logger(paths.run_dir, resumed.step if resumed else 0))
-        return _Run(config, paths, agent, renderer, started, episode_length).to_the_end()
+        return _Run(config, paths, agent, renderer, started, episode_length * config.n_envs).to_the_end()
     finally:
         env.close()
         task.close()
 
 
+@dataclass
 class _Run:
     """The loop around SB3's ``learn``: slices of one episode, between which everything is at rest."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        paths: RunPaths,
-        agent: PixelSAC,
-        renderer: str | None,
-        started: float,
-        episode_length: int,
-    ) -> None:
-        self.config, self.paths, self.agent, self.renderer, self.started = config, paths, agent, renderer, started
-        self.slice = episode_length * config.n_envs
-        self.first_step, self.earlier = agent.num_timesteps, _seconds_before(config.resume)
+    config: TrainConfig
+    paths: RunPaths
+    agent: PixelSAC
+    renderer: str | None
+    started: float
+    slice: int
+    interrupted: bool = False
+    written: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.first_step, self.earlier = self.agent.num_timesteps, _seconds_before(self.config.resume)
         self.provenance = provenance()  # of the code that runs, whatever is committed while it does
-        self.interrupted = False
-        self.written: Path | None = None
 
     def to_the_end(self) -> TrainResult:
         config, agent = self.config, self.agent
@@ -164,7 +161,7 @@ class _Run:
         self._write_meta()
         try:
             while agent.num_timesteps < config.total_steps and not self._stop():
-                self._learn_until(self._next_stop(), callback)
+                agent.learn(self._next_stop() - agent.num_timesteps, callback, None, reset_num_timesteps=False)
                 if config.checkpoint_freq and agent.num_timesteps % config.checkpoint_freq < config.n_envs:
                     self._write(self.paths.at(agent.num_timesteps))  # also at the target, as the chapter does
                     if not agent.replay_buffer.in_episode:  # type: ignore[union-attr]
@@ -198,10 +195,6 @@ class _Run:
         assert self.written is not None
         seconds = time.monotonic() - self.started
         return TrainResult(self.written, agent.num_timesteps, finished, seconds, self.paths, agent)
-
-    def _learn_until(self, stop: int, callback: BaseCallback) -> None:
-        slice_steps = stop - self.agent.num_timesteps
-        self.agent.learn(slice_steps, callback, log_interval=None, reset_num_timesteps=False)
 
     def _next_stop(self) -> int:
         """The end of this slice, or the next checkpoint, or the target, whichever comes first."""
@@ -312,7 +305,7 @@ def _prepare_resume(config: TrainConfig, paths: RunPaths) -> Checkpoint:
     assert config.resume is not None
     stored = checkpoints.read(config.resume)
     if tag(stored.config) != tag(config) or (stored.config.env, stored.config.seed) != (config.env, config.seed):
-        theirs, ours = _identity(stored.config), _identity(config)
+        theirs, ours = (f"{tag(one)}, {one.env}, seed {one.seed}" for one in (stored.config, config))
         raise UsageError(
             f"{config.resume} is of another configuration ({theirs}) than these flags ({ours}): "
             "use the flags of its run, or leave them out."
@@ -342,10 +335,6 @@ def _keep_old_final(final: Path, paths: RunPaths) -> None:
         for suffix in (".zip", ".meta.json"):  # the newest checkpoint keeps the replay buffer
             if final.with_suffix(suffix).exists() and not numbered.with_suffix(suffix).exists():
                 os.replace(final.with_suffix(suffix), numbered.with_suffix(suffix))
-
-
-def _identity(config: TrainConfig) -> str:
-    return f"{tag(config)}, {config.env}, seed {config.seed}"
 
 
 def _resume(agent: PixelSAC, config: TrainConfig, stored: Checkpoint) -> None:
