@@ -72,7 +72,6 @@ def build_agent(
         replay_buffer_kwargs={
             "compute_reward": compute_reward,
             "n_sampled_goal": config.her_n_sampled_goal,
-            "random_goals": config.her_random_goals,
             "n_goals": config.goals_per_transition,
             "episode_length": episode_length,
             "drq_pad": config.drq_pad if config.uses_drq else 0,

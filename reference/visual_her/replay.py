@@ -44,7 +44,6 @@ class HerFrameBuffer(ReplayBuffer):
         optimize_memory_usage: SB3 passes it; nothing else is done here anyway.
         compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
         n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
-        random_goals: fraction of the relabelled goals that come from any stored instant, HER's strategy ``random``.
         n_goals: rows that each drawn transition gives, with goals of their own and the frames in common.
         episode_length: steps of the shortest episode expected; shorter ones only mean less capacity.
         frame_channels: channels of one frame; the stack's depth follows from it.
@@ -70,7 +69,6 @@ class HerFrameBuffer(ReplayBuffer):
         *,
         compute_reward: RewardFunction,
         n_sampled_goal: int = 4,
-        random_goals: float = 0.0,
         n_goals: int = 1,
         episode_length: int = 50,
         frame_channels: int = 3,
@@ -85,7 +83,7 @@ class HerFrameBuffer(ReplayBuffer):
         self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
-        self.n_sampled_goal, self.random_goals, self.n_goals = n_sampled_goal, random_goals, n_goals
+        self.n_sampled_goal, self.n_goals = n_sampled_goal, n_goals
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
@@ -280,10 +278,7 @@ class HerFrameBuffer(ReplayBuffer):
     def _relabel(
         self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array
     ) -> None:
-        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward.
-
-        Of these, a fraction ``random_goals`` are ``random`` instead: whatever some stored transition had achieved.
-        """
+        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward."""
         chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
         if not len(chosen):
             return
@@ -292,10 +287,6 @@ class HerFrameBuffer(ReplayBuffer):
             slots + 1, self._episode_final[envs, slots % self.slots] + 1
         )  # next slot to final one
         goals = self._vectors["achieved_goal"][envs, later % self.slots]
-        if self.random_goals:
-            strangers = np.flatnonzero(self.rng.random(len(chosen)) < self.random_goals)
-            envs, slots = self._draw_transitions(len(strangers))
-            goals[strangers] = self._vectors["achieved_goal"][envs, slots % self.slots]
         obs["desired_goal"][chosen] = goals
         next_obs["desired_goal"][chosen] = goals
         rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
