@@ -51,6 +51,10 @@ ARMS: dict[str, tuple[dict[str, Any], str]] = {
         {"tau": 0.005, "net_arch": (256, 256), "her_n_sampled_goal": 8, "ent_coef": 0.05},
         "the chapter's values wherever no arm speaks against them: as the two alone, on one seed a little later",
     ),
+    "the same, episodes without contact replayed a tenth as often": (
+        {"tau": 0.005, "net_arch": (256, 256), "her_n_sampled_goal": 8, "ent_coef": 0.05, "still_weight": 0.1},
+        "take-off 10 to 30 k sooner on both seeds: before contact relabelled goals say nothing of a push",
+    ),
 }
 
 

@@ -73,6 +73,7 @@ def build_agent(
             "compute_reward": compute_reward,
             "n_sampled_goal": config.her_n_sampled_goal,
             "n_goals": config.goals_per_transition,
+            "still_weight": config.still_weight,
             "episode_length": episode_length,
             "drq_pad": config.drq_pad if config.uses_drq else 0,
             **({"image_size": config.image_size} if config.privileged else _storage(config, env)),

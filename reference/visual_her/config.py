@@ -85,6 +85,9 @@ class TrainConfig:
     goals_per_transition: int = 1
     """Consecutive rows of a batch that are one transition under goals of their own, at one pass of the encoder."""
 
+    still_weight: float = 1.0
+    """Weight in replay of episodes whose object never moved: below 1, contact is replayed more often."""
+
     learning_rate: float = 1e-4
     """Adam's, for encoder, actor and critics."""
     batch_size: int = 256
@@ -221,7 +224,7 @@ _SUFFIXES = {
     "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}",
     "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}",
     "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}",
-    "goals_per_transition": "goals{}", "n_envs": "envs{}",
+    "goals_per_transition": "goals{}", "still_weight": "still{}", "n_envs": "envs{}",
     "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
     "clip_targets": "clip", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
     "learning_starts": "starts{}",

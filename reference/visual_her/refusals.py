@@ -38,6 +38,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
             for n in ("gamma", "tau", "random_actions")
         ),
+        (not 0 < config.still_weight <= 1, f"{flag('still_weight')} is out of range: use a number above 0, to 1."),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
         (
             not all(1 <= size <= 65_536 for size in config.net_arch),

@@ -29,6 +29,8 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 RewardFunction = Callable[[Array, Array, Any], Any]
 
+MOVED = 0.01  # metres; less is no contact but the object settling
+
 
 class HerFrameBuffer(ReplayBuffer):
     """Replay of goal-conditioned episodes with HER's ``future`` strategy (Andrychowicz et al. 2017).
@@ -45,6 +47,9 @@ class HerFrameBuffer(ReplayBuffer):
         compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
         n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
         n_goals: rows that each drawn transition gives, with goals of their own and the frames in common.
+        still_weight: chance to draw a transition of an episode in which ``achieved_goal`` never moved by ``MOVED``,
+            relative to that of others. Before contact HER learns nothing of a push (Zhao & Tresp 2018,
+            arXiv:1810.01363, weigh episodes by the object's energy).
         episode_length: steps of the shortest episode expected; shorter ones only mean less capacity.
         frame_channels: channels of one frame; the stack's depth follows from it.
         drq_pad: DrQ's random shift in pixels, drawn independently for observation and next observation; 0 is off.
@@ -70,6 +75,7 @@ class HerFrameBuffer(ReplayBuffer):
         compute_reward: RewardFunction,
         n_sampled_goal: int = 4,
         n_goals: int = 1,
+        still_weight: float = 1.0,
         episode_length: int = 50,
         frame_channels: int = 3,
         drq_pad: int = 0,
@@ -83,7 +89,7 @@ class HerFrameBuffer(ReplayBuffer):
         self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
-        self.n_sampled_goal, self.n_goals = n_sampled_goal, n_goals
+        self.n_sampled_goal, self.n_goals, self.still_weight = n_sampled_goal, n_goals, still_weight
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
@@ -107,6 +113,7 @@ class HerFrameBuffer(ReplayBuffer):
         self._terminated = np.full((n_envs, self.slots), False, np.bool_)
         self._episode_start = np.full((n_envs, self.slots), 0, np.int64)  # of a complete episode's slots
         self._episode_final = np.full((n_envs, self.slots), 0, np.int64)
+        self._still = np.full((n_envs, self.slots), False, np.bool_)  # nothing moved in a complete episode
         self.reset()
 
     def reset(self) -> None:
@@ -212,6 +219,7 @@ class HerFrameBuffer(ReplayBuffer):
         at = np.arange(start, final + 1) % self.slots
         self._episode_start[env, at] = start
         self._episode_final[env, at] = final
+        self._still[env, at] = np.ptp(self._vectors["achieved_goal"][env, at], axis=0).max() < MOVED
         self._complete[env] = final + 1
         self._transitions[env] += final - start
         self._open[env] = False
@@ -251,7 +259,11 @@ class HerFrameBuffer(ReplayBuffer):
             drawn[missing] = self.rng.integers(bounds[-1], size=len(missing))
             envs = np.searchsorted(bounds, drawn, side="right")
             slots = drawn - (bounds - (self._complete - self._tail))[envs] + self._tail[envs]
-            missing = np.flatnonzero(self._episode_final[envs, slots % self.slots] == slots)
+            refused = self._episode_final[envs, slots % self.slots] == slots
+            if self.still_weight < 1:
+                still = self._still[envs[missing], slots[missing] % self.slots]
+                refused[missing] |= still & (self.rng.random(len(missing)) >= self.still_weight)
+            missing = np.flatnonzero(refused)
         return envs, slots
 
     def _get_samples(self, batch_inds: Indices, slots: Indices) -> DictReplayBufferSamples:  # type: ignore[override]
@@ -357,7 +369,7 @@ class HerFrameBuffer(ReplayBuffer):
         self.end_episodes()
 
 
-_SLOT_ARRAYS = ("_actions", "_rewards", "_terminated", "_episode_start", "_episode_final")
+_SLOT_ARRAYS = ("_actions", "_rewards", "_terminated", "_episode_start", "_episode_final", "_still")
 _COUNTERS = ("_tail", "_complete", "_cursor", "_open", "_transitions")
 
 
