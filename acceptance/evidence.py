@@ -214,8 +214,8 @@ batches of 128, one frame of 42x42, 2 updates a vectorised step, and where nothi
 weights, tau 0.02, 3 hidden layers and one goal a transition, as `fast` was then. The linear probe's error, how far the
 puck is from where the features put it, after 16,000 random steps and after 1,000 updates more, from 4,000 transitions;
 *spread* is the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins
-to see, and a longer run (`push-42-ortho`, below) lost what it had gained. Wrong expectations: all arms but ortho_init and the
-shared encoder did better than was written down, DrQ by 4 pixels most of all; tau 0.005 did not help."""
+to see, and a longer run (`push-42-ortho`, below) lost what it had gained. Wrong expectations: all arms but ortho_init
+and the shared encoder did better than was written down, DrQ by 4 pixels most of all; tau 0.005 did not help."""
 
 EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
 EYES = """## Camera and goal marker
