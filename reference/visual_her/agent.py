@@ -72,6 +72,7 @@ def build_agent(
         replay_buffer_kwargs={
             "compute_reward": compute_reward,
             "n_sampled_goal": config.her_n_sampled_goal,
+            "random_goals": config.her_random_goals,
             "n_goals": config.goals_per_transition,
             "still_weight": config.still_weight,
             "episode_length": episode_length,

@@ -82,6 +82,8 @@ class TrainConfig:
     """How the replay buffer keeps frames in memory: as they are, or packed without loss, a sixth to a quarter."""
     her_n_sampled_goal: int = 4
     """HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off."""
+    her_random_goals: float = 0.0
+    """Fraction of the relabelled goals that any stored instant achieved (HER's strategy random), not its own future."""
     goals_per_transition: int = 1
     """Consecutive rows of a batch that are one transition under goals of their own, at one pass of the encoder."""
 
@@ -224,7 +226,7 @@ _SUFFIXES = {
     "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}",
     "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}",
     "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}",
-    "goals_per_transition": "goals{}", "still_weight": "still{}", "n_envs": "envs{}",
+    "her_random_goals": "random{}", "goals_per_transition": "goals{}", "still_weight": "still{}", "n_envs": "envs{}",
     "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
     "clip_targets": "clip", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
     "learning_starts": "starts{}",

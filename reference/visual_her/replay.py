@@ -46,6 +46,7 @@ class HerFrameBuffer(ReplayBuffer):
         optimize_memory_usage: SB3 passes it; nothing else is done here anyway.
         compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
         n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
+        random_goals: fraction of the relabelled goals that come from any stored instant, HER's strategy ``random``.
         n_goals: rows that each drawn transition gives, with goals of their own and the frames in common.
         still_weight: chance to draw a transition of an episode in which ``achieved_goal`` never moved by ``MOVED``,
             relative to that of others. Before contact HER learns nothing of a push (Zhao & Tresp 2018,
@@ -74,6 +75,7 @@ class HerFrameBuffer(ReplayBuffer):
         *,
         compute_reward: RewardFunction,
         n_sampled_goal: int = 4,
+        random_goals: float = 0.0,
         n_goals: int = 1,
         still_weight: float = 1.0,
         episode_length: int = 50,
@@ -89,7 +91,8 @@ class HerFrameBuffer(ReplayBuffer):
         self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
-        self.n_sampled_goal, self.n_goals, self.still_weight = n_sampled_goal, n_goals, still_weight
+        self.n_sampled_goal, self.random_goals = n_sampled_goal, random_goals
+        self.n_goals, self.still_weight = n_goals, still_weight
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
@@ -299,6 +302,10 @@ class HerFrameBuffer(ReplayBuffer):
             slots + 1, self._episode_final[envs, slots % self.slots] + 1
         )  # next slot to final one
         goals = self._vectors["achieved_goal"][envs, later % self.slots]
+        if self.random_goals:
+            strangers = np.flatnonzero(self.rng.random(len(chosen)) < self.random_goals)
+            envs, slots = self._draw_transitions(len(strangers))
+            goals[strangers] = self._vectors["achieved_goal"][envs, slots % self.slots]
         obs["desired_goal"][chosen] = goals
         next_obs["desired_goal"][chosen] = goals
         rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
