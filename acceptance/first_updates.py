@@ -52,6 +52,13 @@ ARMS: dict[str, tuple[dict[str, Any], str]] = {
         {"ortho_init": True, "drq": True, "batch_size": 512, "goals_per_transition": 8},
         "1.0 to 1.7 cm: as good as twice the pictures under one goal; 1.1 had been seen once with tau 0.005 and k = 8",
     ),
+    "the same, half of the relabelled goals random": (
+        {
+            **{"ortho_init": True, "drq": True, "batch_size": 512, "goals_per_transition": 8},
+            "her_random_goals": 0.5,
+        },
+        "0.8 to 1.2 cm: goals around the puck say where it is; 0.9 had been seen once with tau 0.005 and k = 8",
+    ),
 }
 
 
