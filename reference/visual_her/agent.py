@@ -16,6 +16,16 @@ from visual_her.privileged import PrivilegedSAC, SightingBuffer
 from visual_her.replay import HerFrameBuffer, RewardFunction
 from visual_her.sac import PixelSAC
 
+# Fields of a config that are called alike where they go.
+_OF_EXTRACTOR = (
+    *("encoder", "spatial_softmax", "feature_norm", "ortho_init", "goal_mode", "num_filters", "standardize"),
+    "precision",
+)
+_OF_SAC = (
+    *("learning_rate", "learning_starts", "batch_size", "tau", "gamma", "gradient_steps", "ent_coef"),
+    *("overlap", "random_actions", "device", "seed"),
+)
+
 
 def build_agent(
     config: TrainConfig,
@@ -40,15 +50,8 @@ def build_agent(
         "optimizer_kwargs": {"fused": True},
         "features_extractor_class": ManipulationExtractor,
         "features_extractor_kwargs": {
-            "encoder": config.encoder,
-            "spatial_softmax": config.spatial_softmax,
-            "feature_norm": config.feature_norm,
-            "ortho_init": config.ortho_init,
-            "goal_mode": config.goal_mode,
+            **{name: getattr(config, name) for name in _OF_EXTRACTOR},
             "proprioception": config.proprio,
-            "num_filters": config.num_filters,
-            "standardize": config.standardize,
-            "precision": config.precision,
         },
     }
     if not config.critic_encoder:
@@ -59,15 +62,9 @@ def build_agent(
     built = agent(
         policy,
         env,
-        learning_rate=config.learning_rate,
+        **{name: getattr(config, name) for name in _OF_SAC},
         buffer_size=buffer_size or config.buffer_size,
-        learning_starts=config.learning_starts,
-        batch_size=config.batch_size,
-        tau=config.tau,
-        gamma=config.gamma,
         train_freq=1,
-        gradient_steps=config.gradient_steps,
-        ent_coef=config.ent_coef,
         replay_buffer_class=SightingBuffer if config.privileged else HerFrameBuffer,
         replay_buffer_kwargs={
             "compute_reward": compute_reward,
@@ -80,11 +77,7 @@ def build_agent(
             **({"image_size": config.image_size} if config.privileged else _storage(config, env)),
         },
         policy_kwargs=policy_kwargs,
-        overlap=config.overlap,
-        random_actions=config.random_actions,
         target_bounds=(-1 / (1 - config.gamma), 0.0) if config.clip_targets else None,
-        device=config.device,
-        seed=config.seed,
     )
     if config.compile:
         for part in (built.critic, built.critic_target, built.actor):

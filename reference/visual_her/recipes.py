@@ -20,8 +20,8 @@ LAPTOP = dataclasses.replace(
 
 FAST = dataclasses.replace(
     FAST_STATE, full_state=False, critic_encoder=True, goal_mode="desired", goal_marker="hidden", camera="table",
-    ortho_init=True, precision="bfloat16", n_envs=16, gradient_steps=4, buffer_size=500_000, total_steps=500_000,
-    patience=400_000, checkpoint_freq=100_000,
+    ortho_init=True, precision="bfloat16", goals_per_transition=8, batch_size=2_048, n_envs=16, gradient_steps=4,
+    buffer_size=500_000, total_steps=500_000, patience=400_000, checkpoint_freq=100_000,
 )  # fmt: skip
 
 FAST_PRIVILEGED = dataclasses.replace(

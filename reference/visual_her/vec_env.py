@@ -63,15 +63,10 @@ def make_env(config: TrainConfig) -> gym.Env[Any, Any]:
         return Monitor(task)
     if not config.pixels:
         return Monitor(Proprioception(task))
-    env: gym.Env[Any, Any] = PixelObservationWrapper(
-        task,
-        goal_mode="both",
-        frame_stack=config.frame_stack,
-        image_size=config.image_size,
-        render_size=config.render_size,
-        camera=config.camera,
-        goal_marker=config.goal_marker,
-    )
+    view = {
+        name: getattr(config, name) for name in ("frame_stack", "image_size", "render_size", "camera", "goal_marker")
+    }
+    env: gym.Env[Any, Any] = PixelObservationWrapper(task, goal_mode="both", **view)
     if config.blank_pixels:
         env = BlankPixels(env)
     return Monitor(env)
