@@ -338,7 +338,8 @@ class Reference:
             gamma=0.9,
             ent_coef=0.01,
             gradient_steps=4,
-            batch_size=64,
+            batch_size=64 * self.recipe.goals_per_transition,  # 64 pictures
+            drq_pad=1,  # of 16 pixels, as 4 are of 84
             net_arch=(128, 128),
             num_filters=16,
             device="cpu",
