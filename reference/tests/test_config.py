@@ -224,11 +224,14 @@ OUT_OF_RANGE = [
         (name, -1)
         for name in ["seed", "drq_pad", "her_n_sampled_goal", "ent_coef", "learning_starts", "checkpoint_freq"]
     ),
-    *((name, -1) for name in ["learning_rate", "time_budget", "gamma", "tau"]),
+    *((name, -1) for name in ["learning_rate", "time_budget", "gamma", "tau", "her_random_goals", "still_weight"]),
     *((name, math.nan) for name in ["learning_rate", "time_budget", "gamma", "tau", "ent_coef"]),
     *((name, math.inf) for name in ["learning_rate", "gamma", "tau", "ent_coef"]),
     ("gamma", 1.01),
     ("tau", 1.01),
+    ("her_random_goals", 1.01),
+    ("still_weight", 0.0),
+    ("still_weight", 1.01),
     ("image_size", 7),
     ("render_size", 83),
     ("buffer_size", 199),
@@ -282,6 +285,7 @@ def test_a_value_at_its_limit_is_accepted(changes: dict[str, Any]) -> None:
         ({"encoder": "nature", "spatial_softmax": False}, ["--encoder nature", "--no-spatial-softmax"]),
         ({"encoder": "nature", "image_size": 35}, ["--encoder nature", "--image-size"]),
         ({"pixels": False, "proprio": False, "goal_mode": "none"}, ["--no-pixels"]),
+        ({"her_random_goals": 0.5, "her_n_sampled_goal": 0}, ["--her-random-goals", "--her-n-sampled-goal 0"]),
         ({"batch_size": 100, "goals_per_transition": 8}, ["--batch-size 100", "--goals-per-transition 8"]),
     ],
     ids=lambda value: "+".join(value),

@@ -121,6 +121,20 @@ def test_every_relabelled_goal_is_achieved_later_in_the_rows_own_episode() -> No
     assert (goals[:, 1] > achieved[:, 1])[relabelled].all()
 
 
+@pytest.mark.parametrize("fraction", [0.5, 1.0])
+def test_random_goals_are_what_any_episode_achieved(fraction: float) -> None:
+    batch = drawn(4_000, random_goals=fraction, n_sampled_goal=4)
+    goals, achieved = batch.observations["desired_goal"], batch.observations["achieved_goal"]
+    relabelled = goals[:, 1] >= 0
+    others = relabelled & (goals[:, 0] != achieved[:, 0])
+    assert abs(relabelled.float().mean() - 0.8) < 0.03
+    assert abs(others.sum() / relabelled.sum() - fraction * (1 - 1 / EPISODES)) < 0.03
+    assert len(torch.unique(goals[others][:, 0])) == EPISODES
+    assert len(torch.unique(goals[others][:, 1])) == LENGTH
+    wanted = torch.as_tensor(reward(batch.next_observations["achieved_goal"].numpy(), goals.numpy(), None))
+    assert torch.equal(batch.rewards[relabelled, 0], wanted[relabelled])
+
+
 @pytest.mark.parametrize("side", ["observations", "next_observations"])
 def test_features_are_those_of_repeated_pictures(side: str) -> None:
     subject = agent(n_goals=GOALS)

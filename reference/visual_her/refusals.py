@@ -36,7 +36,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
         ),
         *(
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
-            for n in ("gamma", "tau", "random_actions")
+            for n in ("gamma", "tau", "random_actions", "her_random_goals")
         ),
         (not 0 < config.still_weight <= 1, f"{flag('still_weight')} is out of range: use a number above 0, to 1."),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
@@ -131,6 +131,10 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         (
             config.privileged and config.goal_mode != "both",
             "--privileged needs --goal-mode both: achieved_goal is what the localizer's estimate stands for.",
+        ),
+        (
+            config.her_random_goals > 0 and config.her_n_sampled_goal == 0,
+            "--her-random-goals does nothing with --her-n-sampled-goal 0, which relabels no goal: drop one of the two.",
         ),
         (
             config.clip_targets and config.gamma == 1,
