@@ -168,7 +168,7 @@ def gradients(subject: PixelSAC, batch: DictReplayBufferSamples) -> list[torch.T
     return [p.grad.clone() for p in subject.critic.features_extractor.parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize("rows", [0, 3, 6])
+@pytest.mark.parametrize("rows", [3, 6])
 def test_a_batch_of_no_whole_transitions_is_refused(rows: int) -> None:
     with pytest.raises(ValueError, match="multiple of 4"):
         drawn(rows, n_goals=GOALS)

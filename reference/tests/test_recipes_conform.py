@@ -25,11 +25,6 @@ def test_a_recipe_conforms(name: str) -> None:
     assert report.verdict is Verdict.CONFORMANT, report.terminal()
 
 
-def test_fast_learns_what_only_sight_can_do() -> None:
-    report = check_implementation(Reference("fast"), areas=["LRN"], learning=True)
-    assert report.verdict is Verdict.CONFORMANT, report.terminal()
-
-
 def test_the_recipe_is_what_is_held_to_it() -> None:
     from gymnasium import spaces
 

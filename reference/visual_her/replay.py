@@ -245,7 +245,9 @@ class HerFrameBuffer(ReplayBuffer):
             RuntimeError: no episode is complete yet.
             ValueError: ``env`` is given, or ``batch_size`` is below 1 or no multiple of ``n_goals``.
         """
-        if batch_size < 1 or batch_size % self.n_goals:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} draws nothing: use at least 1.")
+        if batch_size % self.n_goals:
             raise ValueError(f"batch_size={batch_size} draws no whole transitions: use a multiple of {self.n_goals}.")
         if env is not None:
             raise ValueError("HerFrameBuffer does not normalise: leave VecNormalize out.")
