@@ -204,7 +204,7 @@ the chapter's value of one field, the last ones those of several. Success is tha
 action; take-off are the env steps from which the stochastic policy's success in its last 100 episodes stays at 15 %.
 Wrong expectations: tau 0.005 and two hidden layers are better than the recipe's first values, k = 8 is on one seed, the
 three together are no better still; the larger entropy coefficient is as good; targets that are not clipped cost more
-than a little. `fast-state` has the values of the last arm now: the chapter's, wherever no arm speaks against them."""
+than a little. `fast-state` is the last arm but one now: the chapter's, wherever no arm speaks against them."""
 
 FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
 FIRST_UPDATES = """## What the critic's loss teaches the encoder first
