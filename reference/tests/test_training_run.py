@@ -427,6 +427,16 @@ def test_an_evaluation_plays_the_mean_action(finished: Run) -> None:
     assert run_episode(agent, env, 7) == run_episode(agent, env, 7), "the same reset was played twice in another way"
 
 
+def test_an_evaluation_takes_the_threads_of_the_run(finished: Run) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        load_agent(checkpoints.read(finished.checkpoints()["final"]))[1].close()
+        assert torch.get_num_threads() == 1, "--torch-threads 1 of the run is torch's own number in its evaluation"
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_compare_prints_every_evaluation(evaluated: Run) -> None:
     printed = command("compare", evaluated.folder)
     rows = [line for line in printed.splitlines() if "seed0" in line]

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.sac.policies import MultiInputPolicy, SACPolicy
 
@@ -44,6 +45,8 @@ def build_agent(
         episode_length: steps an episode.
         buffer_size: another size than the config's; evaluation needs no room.
     """
+    if config.torch_threads:
+        torch.set_num_threads(config.torch_threads)
     policy: type[SACPolicy] = DrQv2SACPolicy if config.critic_encoder else MultiInputPolicy
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.net_arch),

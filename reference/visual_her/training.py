@@ -114,8 +114,6 @@ def _train_alone(config: TrainConfig, paths: RunPaths, claim: Callable[[], None]
     for folder in (paths.run_dir, paths.checkpoints_dir):
         preflight.check_writable(folder)
     torch.set_flush_denormal(True)  # Adam's moments of units that are never active end as denormals, which are slow
-    if config.torch_threads:
-        torch.set_num_threads(config.torch_threads)
 
     episode_length = (task.spec and task.spec.max_episode_steps) or 50
     env = make_vec_env(config)
