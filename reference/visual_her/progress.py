@@ -21,9 +21,8 @@ from tqdm import tqdm
 from visual_her.config import TrainConfig
 from visual_her.probe import probe
 from visual_her.profiling import Profile
+from visual_her.replay import MOVED
 from visual_her.sac import PixelSAC
-
-OBJECT_MOVED_METRES = 0.01
 
 
 class Progress(BaseCallback):
@@ -62,7 +61,7 @@ class Progress(BaseCallback):
     def _on_step(self) -> bool:
         for index in np.flatnonzero(self.locals["dones"]):
             final = self.locals["infos"][index]["terminal_observation"]["achieved_goal"]
-            self.moved.append(bool(np.linalg.norm(final - self.start_goals[index]) > OBJECT_MOVED_METRES))
+            self.moved.append(bool(np.linalg.norm(final - self.start_goals[index]) > MOVED))
             self.start_goals[index] = self.locals["new_obs"]["achieved_goal"][index]
             self.episodes += 1
         self.bar.update(self.model.num_timesteps - self.bar.n)
