@@ -34,6 +34,15 @@ def test_committed_runs_are_found_by_arm_and_seed() -> None:
     assert 90_000 < take_off.min() <= take_off.max() < 130_000
 
 
+def test_a_folder_without_a_run_beside_one_with_runs_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plot = tmp_path / "curves.png"
+    assert run(["compare", str(CURVES / "demo"), str(CURVES / "no-such-arm"), "--plot", str(plot)]) == 2
+    assert "no-such-arm" in capsys.readouterr().err
+    assert not plot.exists()
+
+
 def test_compare_draws_curves_and_prints_the_ratio_of_two_arms(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

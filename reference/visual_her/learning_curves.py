@@ -44,11 +44,13 @@ def find_runs(paths: list[Path]) -> list[Arm]:
     """The runs below ``paths`` that have a ``progress.csv``, by recipe: folders that lie beside each other.
 
     Raises:
-        UsageError: there is none, or one has no success rate.
+        UsageError: one of ``paths`` has none, or a run has no success rate.
     """
-    folders = sorted({file.parent for path in paths for file in path.rglob("progress.csv")})
-    if not folders:
-        raise UsageError(f"there is no progress.csv in {', '.join(map(str, paths))}: give folders of runs' logs.")
+    below = {path: {file.parent for file in path.rglob("progress.csv")} for path in paths}
+    empty = [str(path) for path, found in below.items() if not found]
+    if empty:
+        raise UsageError(f"there is no progress.csv in {', '.join(empty)}: give folders of runs' logs.")
+    folders = sorted(set[Path]().union(*below.values()))
     arms: dict[Path, list[Series]] = {}
     for folder in folders:
         arms.setdefault(folder.parent, []).append(read_curve(folder).series[SUCCESS])
