@@ -7,6 +7,7 @@ was evaluated, ``eval.json``. ``arms.toml`` says of each arm what it is to show,
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -83,6 +84,7 @@ class Run:
         """Its line of a table."""
         meta, evaluated = self.meta, self.evaluation
         rate = interval = episodes = "-"
+        processor = re.sub(r"\(R\)| Processor", "", meta["hardware"]["cpu"])
         if evaluated:
             low, high = evaluated["metrics"]["success_interval"]
             rate, episodes = f"{100 * evaluated['metrics']['success_rate']:.1f} %", f"{evaluated['episodes']}"
@@ -96,7 +98,7 @@ class Run:
             episodes,
             f"{100 * self.rollout[1]:.0f} % (best {100 * self.best_rollout:.0f} %)",
             f"{self.minutes:.0f} min",
-            f"{meta['hardware']['cores']} cores, {meta['hardware']['gpu'] or 'no GPU'}",
+            f"{meta['hardware']['cores']} cores of {processor}, {meta['hardware']['gpu'] or 'no GPU'}",
             meta["git_commit"] or "-",
         )
 
@@ -225,7 +227,7 @@ EYES = """## Camera and goal marker
 FetchPush after one lesson of the same length under each (4,000 frames, 84x84 where nothing else is said, 4,000 updates
 of 32; pucks and grippers anywhere in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not
 what becomes of a policy. Wrong expectations: the marker did no harm in the table camera, and the default camera was
-less than twice as bad. `-dirty` in some rows' commits: tables had changed, no code."""
+less than twice as bad. `-dirty` in some commits of [`eyes.csv`](eyes.csv): tables had changed, no code."""
 
 CHAPTER = """## The chapter's figures, beside them
 
