@@ -158,7 +158,7 @@ def page(curves: Path) -> str:
         parts += [f"## {name.capitalize()}", EXPLANATION[name], _table(COLUMNS, rows) if rows else "No run yet."]
     climbed = rungs.rows(rungs.read())
     if climbed:
-        parts += [LADDER, _table(("Arm", "Mean", "Each seed", "Probe error", "Expected, before any was run"), climbed)]
+        parts += [LADDER, _table(LADDER_COLUMNS, climbed)]
     ablated = ablation.rows(ablation.read())
     if ablated:
         parts += [ABLATION, _table(ABLATION_COLUMNS, ablated)]
@@ -190,12 +190,18 @@ episodes (`visual-her evaluate`); it says nothing about other seeds. *Rollout* i
 curves: the stochastic policy's mean over the last 100 training episodes, at that checkpoint, and its largest value.
 *Training* is wall-clock, on a machine that may have had other work: the arm's remark says so."""
 
+LADDER_COLUMNS = (
+    "Arm", "Success, each seed", "Half-way, each seed", "Probe error", "Expected success, before any was run",
+    "Expected half-way, before any was timed",
+)  # fmt: skip
 LADDER = """## The ladder, on a tiny task
 
 `python -m acceptance ladder`, from [`ladder.py`](ladder.py): each arm differs from the base by what it is named after.
 The task shows its object nowhere but in 36x36 pixels, among distractors; 4,000 env steps, then 200 fresh episodes with
-the mean action; blank pixels are chance. The probe's error is in units of half the picture's width, the tolerance 0.2
-of them. It tells what the parts do when nothing else differs; that FetchPush behaves alike is not shown."""
+the mean action; blank pixels are chance. Half-way are the env steps from which the stochastic policy's success in its
+last 100 episodes stays at 50 %: it ranks the arms that end at 100 %. The probe's error is in units of half the
+picture's width, the tolerance 0.2 of them. It tells what the parts do when nothing else differs; that FetchPush behaves
+alike is not shown."""
 
 ABLATION_COLUMNS = ("", "Success, each seed", "Take-off, each seed", "Expected, before any was run")
 ABLATION = """## What does the work in `fast-state`
