@@ -22,9 +22,9 @@ import torch
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
-from visual_her.privileged import PrivilegedSAC
 from visual_her.refusals import check
 from visual_her.replay import HerFrameBuffer
+from visual_her.rewards_alone import BeliefSAC
 from visual_her.sac import PixelSAC
 
 FORMAT = 1
@@ -62,6 +62,8 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
         The replay buffer's path, or ``None`` if it was not written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(agent, BeliefSAC):
+        agent.wait()
     buffer: HerFrameBuffer = agent.replay_buffer  # type: ignore[assignment]
     room = buffer.nbytes * 1.05 < shutil.disk_usage(path.parent).free
     replay = replay_path(path) if with_buffer and room else None
@@ -196,8 +198,8 @@ def _stateful(agent: PixelSAC) -> dict[str, Any]:
     }
     if agent.ent_coef_optimizer is not None:
         parts["temperature_optimizer"] = agent.ent_coef_optimizer
-    if isinstance(agent, PrivilegedSAC):
-        parts |= {"localizer": agent.localizer, "localizer_optimizer": agent.localizer.optimizer}
+    if isinstance(agent, BeliefSAC):
+        parts |= {"classifier": agent.classifier, "classifier_optimizer": agent.classifier.optimizer}
     return parts
 
 

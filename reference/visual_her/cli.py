@@ -210,7 +210,7 @@ class RenderArguments:
     episodes: int = 4
     """Episodes to play."""
     probe_episodes: int = 10
-    """Episodes that the linear probe from the features to the object is fitted on, where there is no localizer."""
+    """Episodes that the linear probe from the features to the object is fitted on, where there is no belief."""
     eval_seed: int = 1_000_000
     """Seed of the first reset."""
     device: str = "auto"
@@ -241,6 +241,7 @@ def _render(arguments: list[str]) -> int:
         env.close()
     print(
         "yellow dots: keypoints; green circle: true position of the object; magenta cross: what the features show of it"
+        + ("; magenta circle: their own sigma; cyan cross: the belief" if stored.config.belief else "")
     )
     print(f"written: {options.out}")
     return 0

@@ -26,7 +26,7 @@ from visual_her.frames import Array, Frame, Indices
 from visual_her.memory import claim
 
 # Share of a raw frame that is claimed for a packed one, by camera. Measured on contact-rich FetchPush at 84x84:
-# 0.077 in the default camera, 0.16 in the closer one; the rest is room for other policies and other scenes.
+# 0.077 in the default camera, 0.16 in table; the rest is room for other policies and other scenes.
 CLAIMED_SHARE = {"default": 0.145, "table": 0.215}
 
 # The background is learned from 64 frames, every fifth: from each env in turn, whether there are 1, 2, 4 or 8.

@@ -30,16 +30,16 @@ class TrainConfig:
     """Control: the 25-D state instead of pixels. Starts from recipe full-state."""
     pixels: bool = True
     """Whether the networks see the camera; --no-pixels leaves proprioception and goals, 16-D."""
-    privileged: bool = False
-    """Not end to end: networks learn with the true achieved_goal, and a localizer learns to estimate it from pixels."""
+    belief: bool = False
+    """Rewards alone teach the encoder, through a success classifier; actor and critics read its belief of the object."""
     blank_pixels: bool = False
     """Control: every pixel is 0."""
     proprio: bool = True
     """Whether the networks see the robot's own state."""
     goal_mode: Literal["none", "desired", "both"] = "both"
     """Which goal vectors actor and critic see. "both" includes achieved_goal, the puck's exact position."""
-    camera: Literal["default", "table"] = "default"
-    """The library's camera (puck 3 pixels wide) or a closer one (7 pixels)."""
+    camera: Literal["default", "table", "close"] = "default"
+    """The library's camera (puck 3 pixels wide), a closer one (7 pixels), or the closest, from the other side."""
     goal_marker: Literal["visible", "hidden"] = "visible"
     """Whether the red goal sphere is drawn; HER cannot repaint it."""
     frame_stack: int = 4
@@ -61,8 +61,10 @@ class TrainConfig:
     """Vectors centred and scaled by the warm-up episodes' statistics, goals divided by 0.1 m."""
     num_filters: int = 32
     """Channels of ManipulationCNN."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions: bfloat16 takes less than half the time on a CPU with AMX; elsewhere it was not measured."""
+    strides: tuple[int, ...] = (2, 1, 1, 2)
+    """Of ManipulationCNN's convolutions: 2 2 1 1 gives a map of the same size at less than half the price."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Of the convolutions: bfloat16 takes less than half the time on a CPU with AMX, more on others; auto chooses."""
     compile: bool = False
     """The encoder through torch.compile: the same figures but for rounding, after 10 to 40 s of compiling."""
     critic_encoder: bool = False
@@ -82,10 +84,12 @@ class TrainConfig:
     """How the replay buffer keeps frames in memory: as they are, or packed without loss, a sixth to a quarter."""
     her_n_sampled_goal: int = 4
     """HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off."""
-    her_random_goals: float = 0.0
-    """Fraction of the relabelled goals that any stored instant achieved (HER's strategy random), not its own future."""
-    goals_per_transition: int = 1
-    """Consecutive rows of a batch that are one transition under goals of their own, at one pass of the encoder."""
+    n_steps: int = 1
+    """Rewards that a TD target sums up before it bootstraps; 3 as in DrQ-v2."""
+    near_goals: int = 16
+    """Of --belief: goals a frame for the classifier that no episode had, near what was achieved."""
+    belief_filter: Literal["bilateral", "equal-sigma", "exponential", "none"] = "bilateral"
+    """Of --belief: how an episode's estimates are averaged; bilateral spares an object that moves."""
 
     still_weight: float = 1.0
     """Weight in replay of episodes whose object never moved: below 1, contact is replayed more often."""
@@ -93,7 +97,7 @@ class TrainConfig:
     learning_rate: float = 1e-4
     """Adam's, for encoder, actor and critics."""
     batch_size: int = 256
-    """Rows an update: transitions, times goals_per_transition."""
+    """Transitions an update."""
     gamma: float = 0.95
     """Discount."""
     tau: float = 0.005
@@ -141,13 +145,13 @@ class TrainConfig:
 
     @property
     def encodes_pixels(self) -> bool:
-        """Whether actor and critic read pixels themselves, and the replay buffer holds them."""
-        return self.uses_pixels and not self.privileged
+        """Whether actor and critic read pixels themselves."""
+        return self.uses_pixels and not self.belief
 
     @property
     def uses_drq(self) -> bool:
         """Whether sampled pixels are shifted; there is nothing to shift without pixels."""
-        return self.drq and self.encodes_pixels
+        return self.drq and self.uses_pixels
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -160,10 +164,12 @@ class TrainConfig:
         Raises:
             UsageError: a field of another version.
         """
+        values = {name: value for name, value in values.items() if (name, value) not in _RETIRED}
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use its version.")
-        config = cls(**{**values, "net_arch": tuple(values.get("net_arch", (256, 256)))})
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        config = cls(**{**values, **lists})
         for name, hint in get_type_hints(cls).items():
             if not _is_a(getattr(config, name), hint):
                 raise UsageError(f"field {name} of the stored config is {values[name]!r}: use another checkpoint.")
@@ -179,6 +185,9 @@ def _is_a(value: Any, hint: Any) -> bool:
     options = get_args(hint) or (hint,)  # of X | None
     return type(value) in options or (type(value) is int and float in options)
 
+
+# Fields of earlier versions that are no more, where they had done nothing.
+_RETIRED = (("privileged", False), ("goals_per_transition", 1), ("her_random_goals", 0.0))
 
 # Fields that do not change what is learned, or that stand in a file name of their own: never part of the tag.
 RUN_FIELDS = frozenset(
@@ -209,8 +218,8 @@ def tag(config: TrainConfig) -> str:
         words += ["native"] * native + ["noSS"] * (not config.spatial_softmax)
     elif not config.full_state:
         words += ["noPix"]
-    words += ["privileged"] * config.privileged + ["noPro"] * (not config.proprio)
-    if config.encodes_pixels:
+    words += ["belief"] * config.belief + ["noPro"] * (not config.proprio)
+    if config.uses_pixels:
         words += ["noDrQ"] * (not config.drq) + ["criticEnc"] * config.critic_encoder
         words += ["shareEnc"] * config.share_encoder
     words += ["fullState"] * config.full_state
@@ -226,7 +235,8 @@ _SUFFIXES = {
     "blank_pixels": "blank", "goal_mode": "goal-{}", "camera": "cam-{}", "goal_marker": "marker-{}",
     "image_size": "px{}", "render_size": "render{}", "num_filters": "filters{}", "precision": "{}", "net_arch": "net{}",
     "drq_pad": "pad{}", "buffer_size": "buf{}", "her_n_sampled_goal": "k{}",
-    "her_random_goals": "random{}", "goals_per_transition": "goals{}", "still_weight": "still{}", "n_envs": "envs{}",
+    "n_steps": "n{}", "near_goals": "near{}", "belief_filter": "{}", "strides": "strides{}",
+    "still_weight": "still{}", "n_envs": "envs{}",
     "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
     "clip_targets": "clip", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
     "learning_starts": "starts{}",

@@ -29,7 +29,7 @@ from visual_her_spec.protocol import (
 )
 
 from visual_her import __version__, checkpoint, evaluation, recipes, sac, training
-from visual_her.agent import build_agent
+from visual_her.agent import build_agent, precision_of
 from visual_her.augmentation import RandomShift
 from visual_her.config import TrainConfig
 from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
@@ -254,7 +254,7 @@ class Reference:
             feature_norm=self.recipe.feature_norm,
             ortho_init=self.recipe.ortho_init,
             standardize=self.recipe.standardize,
-            precision=self.recipe.precision,
+            precision=precision_of(self.recipe),
         )
         return ReferenceEncoder(extractor, observation_space)
 
@@ -338,7 +338,7 @@ class Reference:
             gamma=0.9,
             ent_coef=0.01,
             gradient_steps=4,
-            batch_size=64 * self.recipe.goals_per_transition,  # 64 pictures
+            batch_size=64,
             drq_pad=1,  # of 16 pixels, as 4 are of 84
             net_arch=(128, 128),
             num_filters=16,
@@ -371,10 +371,10 @@ class Reference:
             checkpoint_freq=options.checkpoint_freq,
             image_size=options.image_size,
             camera=options.camera,  # type: ignore[arg-type]
-            privileged=options.privileged,
-            critic_encoder=not options.privileged,
-            ortho_init=self.recipe.ortho_init and not options.privileged,  # the refusals want it off as well
-            goal_mode="both" if options.privileged else self.recipe.goal_mode,
+            belief=options.belief,
+            critic_encoder=not options.belief,
+            ortho_init=self.recipe.ortho_init and not options.belief,  # the refusals want it off as well
+            goal_mode="desired" if options.belief else self.recipe.goal_mode,
             standardize=True,
             net_arch=(64, 64),
             learning_rate=1e-3,

@@ -25,7 +25,7 @@ Phase = Literal["too early", "failure", "hockey-stick", "convergence", "plateau"
 Series = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # env steps, values
 
 SUCCESS, CRITIC, ACTOR = "rollout/success_rate", "train/critic_loss", "train/actor_loss"
-MOVED, PROBE, LOCALIZER = "rollout/object_moved_rate", "train/probe_error_cm", "train/localizer_error_cm"
+MOVED, PROBE, BELIEF = "rollout/object_moved_rate", "train/probe_error_cm", "train/belief_error_cm"
 GRADIENT, SPREAD, FPS = "train/encoder_gradient", "train/feature_spread", "time/fps"
 
 CHANCE = 0.15  # 6.7 % of FetchPush resets lie at the goal, and 100 episodes show up to twice that
@@ -257,7 +257,7 @@ SYMPTOMS: list[Symptom] = [
         "them more exploration (--random-actions) and updates (--gradient-steps)",
     ),
     (
-        lambda curve, _: _not_improving(curve, PROBE, 4) or _not_improving(curve, LOCALIZER, 4),
+        lambda curve, _: _not_improving(curve, PROBE, 4) or _not_improving(curve, BELIEF, 4),
         "the error from the features to the object stays above 4 cm: the eyes are what is missing, try --camera table, "
         "and look at the encoder's gradient",
     ),

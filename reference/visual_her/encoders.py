@@ -17,7 +17,7 @@ EncoderName = Literal["manipulation", "nature"]
 Precision = Literal["float32", "bfloat16"]
 
 # The order in which vectors follow the pixel features; gymnasium sorts the keys of a Dict space, we do not rely on it.
-VECTOR_KEYS = ("observation", "proprioception", "achieved_goal", "desired_goal")
+VECTOR_KEYS = ("observation", "proprioception", "belief", "achieved_goal", "desired_goal")
 
 
 class NatureCNN(nn.Module):
@@ -60,18 +60,27 @@ class NatureCNN(nn.Module):
 class ManipulationCNN(nn.Module):
     """Four 3x3 convolutions, padding 1, strides 2, 1, 1, 2, each with ReLU (chapter section 9.5).
 
-    (B, 12, 84, 84) -> (B, 32, 21, 21): a small object survives as more than one cell.
+    (B, 12, 84, 84) -> (B, 32, 21, 21): a small object survives as more than one cell. With strides 2, 2, 1, 1 the map
+    is as large and costs half as much.
 
     Args:
         in_channels: channels of the input, 3 per stacked frame.
         num_filters: channels of the feature map.
         precision: of the convolutions; the feature map is float32.
+        strides: of the convolutions.
     """
 
-    def __init__(self, in_channels: int, num_filters: int = 32, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_filters: int = 32,
+        precision: Precision = "float32",
+        strides: tuple[int, ...] = (2, 1, 1, 2),
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for inputs, stride in ((in_channels, 2), (num_filters, 1), (num_filters, 1), (num_filters, 2)):
+        for stride in strides:
+            inputs = num_filters if layers else in_channels
             layers += [nn.Conv2d(inputs, num_filters, 3, stride=stride, padding=1), nn.ReLU()]
         # channels_last is the fastest of the memory layouts on CPU, and what tensor cores want on a GPU.
         self.convs = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -146,7 +155,8 @@ class ManipulationExtractor(BaseFeaturesExtractor):
     """Pixels through an encoder, vectors passed by, all concatenated: 64 + 10 + 3 + 3 = 80 features in the chapter.
 
     The vectors follow the pixel features in the order proprioception (or observation), achieved_goal, desired_goal.
-    A space without ``pixels`` (the full-state control) is passed through.
+    A space without ``pixels`` (the full-state control) is passed through. A space with ``belief`` has pixels and
+    achieved_goal for others: the networks see proprioception, belief and desired_goal.
 
     Args:
         observation_space: Dict with an optional ``pixels`` image (channels first) and 1-D vectors.
@@ -157,6 +167,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         goal_mode: which goal vectors the networks see: ``none``, ``desired`` or ``both``.
         proprioception: whether they see the robot's own state.
         num_filters: channels of ManipulationCNN.
+        strides: of ManipulationCNN.
         flat_dim: size of the flattened variant.
         standardize: whether the vectors pass a ``Standardize``, which the agent fills before its first update.
         precision: of the convolutions; everything behind them is float32.
@@ -176,6 +187,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         goal_mode: Literal["none", "desired", "both"] = "both",
         proprioception: bool = True,
         num_filters: int = 32,
+        strides: tuple[int, ...] = (2, 1, 1, 2),
         flat_dim: int = 50,
         standardize: bool = False,
         precision: Precision = "float32",
@@ -189,13 +201,13 @@ class ManipulationExtractor(BaseFeaturesExtractor):
         self.standardize = Standardize(vector_size) if standardize else None
         self.cnn: nn.Module | None = None
         pixel_size = 0
-        if "pixels" in observation_space.spaces:
+        if "pixels" in observation_space.spaces and "belief" not in vector_keys:
             shape: tuple[int, int, int] = observation_space["pixels"].shape  # type: ignore[assignment]
             if encoder == "nature":
                 self.cnn, self.head = NatureCNN(shape, precision=precision), nn.Sequential()
                 pixel_size = 512
             else:
-                self.cnn = ManipulationCNN(shape[0], num_filters, precision)
+                self.cnn = ManipulationCNN(shape[0], num_filters, precision, strides)
                 self.head, pixel_size = nn.Sequential(SpatialSoftmax()), 2 * num_filters
                 if not spatial_softmax:
                     self.head = nn.Sequential(nn.Flatten(), nn.Linear(_flat_size(self.cnn, shape), flat_dim))
@@ -203,7 +215,7 @@ class ManipulationExtractor(BaseFeaturesExtractor):
             if feature_norm:
                 self.head.extend([nn.LayerNorm(pixel_size), nn.Tanh()])
             if ortho_init:
-                self.cnn.apply(_orthogonal)
+                self.cnn.apply(orthogonal)
         self._features_dim = pixel_size + vector_size
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -238,7 +250,8 @@ def _convolve(convs: nn.Module, pixels: torch.Tensor, precision: Precision) -> t
     return outputs.to(pixels.dtype)
 
 
-def _orthogonal(layer: nn.Module) -> None:
+def orthogonal(layer: nn.Module) -> None:
+    """Orthogonal weights with ReLU's gain and no bias for a convolution or linear layer; others stay."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         weights = torch.empty(layer.weight.shape)  # of the memory layout that orthogonal_ can fill
         layer.weight.data.copy_(nn.init.orthogonal_(weights, nn.init.calculate_gain("relu")))
@@ -248,7 +261,9 @@ def _orthogonal(layer: nn.Module) -> None:
 def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tuple[str, ...]:
     if goal_mode not in ("none", "desired", "both"):
         raise ValueError(f"goal_mode={goal_mode!r} is unknown: choose none, desired or both.")
-    unknown = set(space.spaces) - {"pixels", *VECTOR_KEYS}
+    if "belief" in space.spaces:
+        goal_mode = "desired"
+    unknown = set(space.spaces) - {"pixels", "estimate", *VECTOR_KEYS}
     if unknown:
         raise ValueError(f"{min(unknown)!r} is none of pixels, {', '.join(VECTOR_KEYS)}: rename it, or leave it out.")
     granted = {"none": (), "desired": ("desired_goal",), "both": ("achieved_goal", "desired_goal")}[goal_mode]
@@ -256,7 +271,7 @@ def _vector_keys(space: spaces.Dict, goal_mode: str, proprioception: bool) -> tu
     if missing:
         raise ValueError(f"goal_mode={goal_mode!r} needs {missing[0]}, which the observations do not have.")
     robot = ("observation", "proprioception") if proprioception else ()
-    return tuple(key for key in VECTOR_KEYS if key in space.spaces and key in (*robot, *granted))
+    return tuple(key for key in VECTOR_KEYS if key in space.spaces and key in (*robot, "belief", *granted))
 
 
 def _size(space: spaces.Space) -> int:  # type: ignore[type-arg]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -59,9 +58,8 @@ def load_agent(checkpoint: Checkpoint, *, device: str = "auto") -> tuple[PixelSA
     """
     config = TrainConfig.from_json({**checkpoint.config.to_json(), "device": device, "n_envs": 1, "overlap": False})
     env = make_env(config)
-    networks_see = make_env(dataclasses.replace(config, pixels=False)) if config.privileged else env
     compute_reward = make_task(config.env).get_wrapper_attr("compute_reward")
-    agent = build_agent(config, DummyVecEnv([lambda: networks_see]), compute_reward, buffer_size=50)
+    agent = build_agent(config, DummyVecEnv([lambda: env]), compute_reward, buffer_size=50)
     checkpoints.restore(agent, checkpoint)
     return agent, env
 
@@ -78,10 +76,10 @@ def run_episode(
         picture: makes a picture from the observation at each instant, for a video.
     """
     observation, _ = env.reset(seed=seed)
-    total, first_success, step, done, info = 0.0, None, 0, False, {"is_success": False}
+    total, first_success, step, done, info, state = 0.0, None, 0, False, {"is_success": False}, None
     pictures = [picture(observation)] if picture else []
     while not done:
-        action, _ = agent.predict(observation, deterministic=True)
+        action, state = agent.predict(observation, state, deterministic=True)
         observation, reward, terminated, truncated, info = env.step(action)
         done, step, total = terminated or truncated, step + 1, total + float(reward)
         if info["is_success"] and first_success is None:
@@ -142,7 +140,7 @@ def track(config: TrainConfig) -> str:
     """What a success rate is evidence of; figures of two tracks never share a row."""
     if not config.uses_pixels:
         return "no pixels"
-    return "privileged in training" if config.privileged else "end to end"
+    return "rewards alone" if config.belief else "end to end"
 
 
 def metrics(episodes: list[Episode]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
 import sys
@@ -62,9 +63,18 @@ def slots_of(buffer_size: int, n_envs: int, episode_length: int) -> int:
     return transitions + math.ceil(transitions / episode_length)
 
 
-def sightings_of(steps: int) -> int:
-    """Frames that a privileged run keeps beside a buffer of so many vectorised steps: one each, 50,000 at the most."""
-    return min(50_000, steps + 1)
+def keep_freed_memory() -> None:
+    """Has glibc keep large blocks that were freed, for this process's life, instead of giving them back to the kernel.
+
+    A convolution's update frees and allocates the same large blocks again, and to have the kernel map and clear them
+    anew takes up to 40 % of its time. Elsewhere than on glibc nothing is done.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
+        for parameter, value in ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 1 << 26)):
+            libc.mallopt(parameter, value)
+
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 
 
 def available_memory() -> int:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from PIL import Image
 
-from visual_her.rendering import Camera, Frame, FrameRenderer, GoalMarker
+from visual_her.rendering import CAMERAS, Camera, Frame, FrameRenderer, GoalMarker
 
 GoalMode = Literal["none", "desired", "both"]
 Observation = dict[str, npt.NDArray[Any]]
@@ -50,7 +50,7 @@ class PixelObservationWrapper(gym.Wrapper[Observation, Any, Observation, Any], g
         image_size: side of a frame, in pixels.
         render_size: side at which MuJoCo draws; ``None`` is twice ``image_size`` (see ``FrameRenderer``), 480 is
             the chapter's pipeline.
-        camera: ``default`` (the library's) or ``table``.
+        camera: ``default`` (the library's), ``table`` or ``close``.
         goal_marker: ``visible`` or ``hidden``.
         proprioception: indices into ``observation``; ``None`` chooses by the task.
 
@@ -175,7 +175,7 @@ def _check_options(
 ) -> None:
     for name, value, allowed in (
         ("goal_mode", goal_mode, ("none", "desired", "both")),
-        ("camera", camera, ("default", "table")),
+        ("camera", camera, tuple(CAMERAS)),
         ("goal_marker", goal_marker, ("visible", "hidden")),
     ):
         if value not in allowed:

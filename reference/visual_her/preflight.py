@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
-from visual_her.memory import available_memory, buffer_bytes, sightings_of
+from visual_her.memory import available_memory, buffer_bytes
 from visual_her.rendering import RenderingUnavailableError, probe_gl_renderer
 
 # Sizes of the chapter's memory table, and its advice for each: section 9.13.
@@ -35,10 +35,9 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     Raises:
         UsageError: it does not fit into the memory that is available now.
     """
-    sighting = 3 * config.image_size**2 + 12 if config.privileged else 0
 
     def needed(size: int, storage: str = config.storage) -> int:
-        return sighting * sightings_of(size // config.n_envs) + buffer_bytes(
+        return buffer_bytes(
             size,
             observation_space,
             action_dim,
@@ -61,7 +60,7 @@ def check_memory(config: TrainConfig, observation_space: gym.spaces.Dict, action
     while largest > 0 and needed(largest) > available:
         largest -= least
     advice = f"use --buffer-size {largest} or less" if largest >= least else "free some memory"
-    if config.encodes_pixels and config.storage == "raw" and needed(config.buffer_size, "compressed") <= available:
+    if config.uses_pixels and config.storage == "raw" and needed(config.buffer_size, "compressed") <= available:
         advice += ", or --storage compressed"
     where = "on the GPU" if on_gpu else "in memory beside the trainer and its workers"
     raise UsageError(

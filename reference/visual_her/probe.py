@@ -75,13 +75,13 @@ def linear_estimates(features: Array, positions: Array, fitted: npt.NDArray[np.b
 
 def _draw(buffer: HerFrameBuffer, number: int, seed: int) -> tuple[torch.Tensor, Array, npt.NDArray[np.int64]]:
     """Unshifted pixels (N, C, H, W), positions (N, 3) and the number of each one's episode (N,)."""
-    before = buffer.rng, buffer._shift, buffer.n_goals
-    buffer.rng, buffer._shift, buffer.n_goals = np.random.default_rng(seed), None, 1
+    before = buffer.rng, buffer._shift
+    buffer.rng, buffer._shift = np.random.default_rng(seed), None
     try:
         envs, slots = buffer._draw_transitions(number)
         observations = buffer._get_samples(envs, slots).observations
     finally:
-        buffer.rng, buffer._shift, buffer.n_goals = before
+        buffer.rng, buffer._shift = before
     starts = buffer._episode_start[envs, slots % buffer.slots]
     _, episodes = np.unique(np.column_stack([envs, starts]), axis=0, return_inverse=True)
     return observations["pixels"], observations["achieved_goal"].double().cpu().numpy(), episodes.reshape(-1)

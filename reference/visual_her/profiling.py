@@ -7,6 +7,7 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from visual_her.belief import BeliefVecEnv
 from visual_her.encoders import ManipulationExtractor
 from visual_her.sac import PixelSAC
 from visual_her.stopwatch import Stopwatch
@@ -39,6 +40,8 @@ class Profile:
         env.step_async = timed("transfer", env.step_async)  # type: ignore[method-assign]
         env.step_wait = timed("transfer", env.step_wait)  # type: ignore[method-assign]
         agent.update = timed("update", agent.update)  # type: ignore[method-assign]
+        if isinstance(env, BeliefVecEnv):
+            env.believe = timed("encode", env.believe)  # type: ignore[method-assign]
         buffer: Any = agent.replay_buffer
         buffer.sample = timed("sample", buffer.sample)
         for extractor in {part.features_extractor for part in (agent.actor, agent.critic, agent.critic_target)}:

@@ -36,7 +36,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
         ),
         *(
             (not 0 <= getattr(config, n) <= 1, f"{flag(n)} is out of range: use a number from 0 to 1.")
-            for n in ("gamma", "tau", "random_actions", "her_random_goals")
+            for n in ("gamma", "tau", "random_actions")
         ),
         (not 0 < config.still_weight <= 1, f"{flag('still_weight')} is out of range: use a number above 0, to 1."),
         (config.ent_coef == math.inf, f"{flag('ent_coef')} is out of range: use a finite number."),
@@ -54,8 +54,8 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
             f"{flag('render_size')} is below --image-size {config.image_size}: raise it.",
         ),
         (
-            config.goals_per_transition >= 1 and config.batch_size % config.goals_per_transition != 0,
-            f"{flag('batch_size')} is no multiple of --goals-per-transition {config.goals_per_transition}: change one.",
+            not (len(config.strides) and all(1 <= stride <= 8 for stride in config.strides)),
+            f"--strides {config.strides} is out of range: use one stride of 1 to 8 a convolution.",
         ),
         (
             config.buffer_size < least_buffer,
@@ -67,7 +67,7 @@ def _out_of_range(config: TrainConfig) -> list[tuple[bool, str]]:
 _LEAST = {
     "total_steps": 1, "n_envs": 1, "frame_stack": 1, "image_size": 8, "num_filters": 1, "drq_pad": 0, "buffer_size": 1,
     "her_n_sampled_goal": 0, "batch_size": 1, "ent_coef": 0, "gradient_steps": 1, "learning_starts": 0,
-    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0, "patience": 1, "goals_per_transition": 1,
+    "checkpoint_freq": 0, "torch_threads": 1, "seed": 0, "patience": 1, "n_steps": 1, "near_goals": 0,
 }  # fmt: skip
 
 
@@ -78,6 +78,8 @@ _MOST = {
     "num_filters": 4096,
     "batch_size": 2**20,
     "learning_rate": 1,
+    "n_steps": 1000,
+    "near_goals": 1000,
 }
 
 
@@ -90,18 +92,28 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
         "--no-spatial-softmax": not config.spatial_softmax,
         "--feature-norm": config.feature_norm,
         "--ortho-init": config.ortho_init,
-        "--num-filters": config.num_filters != CHAPTER.num_filters,
         routed: bool(routed),
+    }
+    network = {
+        "--num-filters": config.num_filters != CHAPTER.num_filters,
+        "--strides": config.strides != CHAPTER.strides,
+    }
+    of_belief = {
+        "--belief-filter": config.belief_filter != CHAPTER.belief_filter,
+        "--near-goals": config.near_goals != CHAPTER.near_goals,
     }
     sight = {
         "--blank-pixels": config.blank_pixels,
         "--storage compressed": config.storage == "compressed",
+        "--belief": config.belief,
         **encoder,
+        **network,
     }
     camera = ("camera", "goal_marker", "frame_stack", "image_size", "render_size")
     sight |= {f"--{name.replace('_', '-')}": getattr(config, name) != getattr(CHAPTER, name) for name in camera}
     unseen = next((flag for flag, given in sight.items() if given), "")
     unread = next((flag for flag, given in encoder.items() if given), "")
+    unbelieved = next((flag for flag, given in of_belief.items() if given), "")
     return [
         (
             config.critic_encoder and config.share_encoder,
@@ -121,20 +133,16 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
             f"--drq-pad {config.drq_pad} does nothing with --no-drq: drop one of the two.",
         ),
         (
-            config.privileged and bool(blind),
-            f"--privileged does nothing with {blind}, which has no pixels: drop one of the two.",
+            config.belief and bool(unread),
+            f"{unread} does nothing with --belief, whose actor and critic read no pixels: drop one of the two.",
         ),
         (
-            config.privileged and bool(unread),
-            f"{unread} does nothing with --privileged, whose actor and critic read no pixels: drop one of the two.",
+            config.belief and config.goal_mode != "desired",
+            "--belief needs --goal-mode desired: its networks never read achieved_goal.",
         ),
         (
-            config.privileged and config.goal_mode != "both",
-            "--privileged needs --goal-mode both: achieved_goal is what the localizer's estimate stands for.",
-        ),
-        (
-            config.her_random_goals > 0 and config.her_n_sampled_goal == 0,
-            "--her-random-goals does nothing with --her-n-sampled-goal 0, which relabels no goal: drop one of the two.",
+            bool(unbelieved) and not config.belief,
+            f"{unbelieved} does nothing without --belief: add it, or drop the flag.",
         ),
         (
             config.clip_targets and config.gamma == 1,

@@ -46,8 +46,8 @@ class HerFrameBuffer(ReplayBuffer):
         optimize_memory_usage: SB3 passes it; nothing else is done here anyway.
         compute_reward: the task's ``compute_reward(achieved_goal, desired_goal, info)`` for batches.
         n_sampled_goal: HER's k: a fraction k / (k + 1) of each batch is relabelled; 0 switches HER off.
-        random_goals: fraction of the relabelled goals that come from any stored instant, HER's strategy ``random``.
-        n_goals: rows that each drawn transition gives, with goals of their own and the frames in common.
+        n_steps: rewards that a sampled transition sums up, all for one goal, before it bootstraps; SB3's name.
+        gamma: discount of those rewards; for ``n_steps`` above 1.
         still_weight: chance to draw a transition of an episode in which ``achieved_goal`` never moved by ``MOVED``,
             relative to that of others. Before contact HER learns nothing of a push (Zhao & Tresp 2018,
             arXiv:1810.01363, weigh episodes by the object's energy).
@@ -64,6 +64,8 @@ class HerFrameBuffer(ReplayBuffer):
         MemoryError: the frames do not fit into memory; raised here, not hours into a run.
     """
 
+    SAMPLES_PIXELS = True
+
     def __init__(
         self,
         buffer_size: int,
@@ -75,8 +77,8 @@ class HerFrameBuffer(ReplayBuffer):
         *,
         compute_reward: RewardFunction,
         n_sampled_goal: int = 4,
-        random_goals: float = 0.0,
-        n_goals: int = 1,
+        n_steps: int = 1,
+        gamma: float = 0.99,
         still_weight: float = 1.0,
         episode_length: int = 50,
         frame_channels: int = 3,
@@ -91,8 +93,8 @@ class HerFrameBuffer(ReplayBuffer):
         self.handle_timeout_termination = True  # SB3 asks when it loads
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
-        self.n_sampled_goal, self.random_goals = n_sampled_goal, random_goals
-        self.n_goals, self.still_weight = n_goals, still_weight
+        self.n_sampled_goal, self.still_weight = n_sampled_goal, still_weight
+        self.n_steps, self.gamma = n_steps, gamma
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:
             seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002  # SB3 has just seeded this one
@@ -233,26 +235,24 @@ class HerFrameBuffer(ReplayBuffer):
         """Uniform transitions, relabelled with probability k / (k + 1).
 
         Args:
-            batch_size: B, the rows; a multiple of ``n_goals``.
+            batch_size: B.
             env: SB3 passes a ``VecNormalize``; only ``None`` is supported.
 
         Returns:
             Tensors on ``device``: observations as the env returned them (pixels uint8), actions, rewards (B, 1)
-            and dones (B, 1), which are 1 for terminations only. Pixels are (B / n_goals, ...): row i shows
-            picture i // n_goals.
+            and dones (B, 1), which are 1 for terminations only. With ``n_steps`` above 1 the next observation is up
+            to so many steps ahead, as far as the episode goes, rewards are the discounted sum of those in between,
+            and ``discounts`` (B, 1) is gamma to the power of the steps taken.
 
         Raises:
             RuntimeError: no episode is complete yet.
-            ValueError: ``env`` is given, or ``batch_size`` is below 1 or no multiple of ``n_goals``.
+            ValueError: ``env`` is given, or ``batch_size`` is below 1.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} draws nothing: use at least 1.")
-        if batch_size % self.n_goals:
-            raise ValueError(f"batch_size={batch_size} draws no whole transitions: use a multiple of {self.n_goals}.")
         if env is not None:
             raise ValueError("HerFrameBuffer does not normalise: leave VecNormalize out.")
-        envs, slots = self._draw_transitions(batch_size // self.n_goals)
-        return self._get_samples(envs, slots)
+        return self._get_samples(*self._draw_transitions(batch_size))
 
     def _draw_transitions(self, batch_size: int) -> tuple[Indices, Indices]:
         if self.size() == 0:
@@ -272,54 +272,65 @@ class HerFrameBuffer(ReplayBuffer):
         return envs, slots
 
     def _get_samples(self, batch_inds: Indices, slots: Indices) -> DictReplayBufferSamples:  # type: ignore[override]
-        stacks = None if self._frames is None else self._stacks(batch_inds, slots)
-        envs, slots = batch_inds.repeat(self.n_goals), slots.repeat(self.n_goals)
-        at, after = slots % self.slots, (slots + 1) % self.slots
+        envs, at = batch_inds, slots % self.slots
+        final = self._episode_final[envs, at]
+        steps = slots[:, None] + np.arange(self.n_steps)  # (B, n), the slots whose rewards are summed up
+        inside = steps < final[:, None]
+        ends = slots + inside.sum(axis=1)  # of the next observation
         obs = {key: vectors[envs, at] for key, vectors in self._vectors.items()}
-        next_obs = {key: vectors[envs, after] for key, vectors in self._vectors.items()}
-        rewards = self._rewards[envs, at]
+        next_obs = {key: vectors[envs, ends % self.slots] for key, vectors in self._vectors.items()}
+        rewards = self._rewards[envs[:, None], steps % self.slots]  # (B, n)
         self._relabel(envs, slots, obs, next_obs, rewards)
+        powers = (self.gamma ** np.arange(self.n_steps)).astype(np.float32)
         observations, next_observations = (
             {key: self.to_torch(array) for key, array in vectors.items()} for vectors in (obs, next_obs)
         )
-        if stacks is not None:
-            observations["pixels"], next_observations["pixels"] = stacks
+        if self._frames is not None and self.SAMPLES_PIXELS:
+            observations["pixels"], next_observations["pixels"] = self._stacks(envs, slots, ends)
+        terminated = self._terminated[envs, (ends - 1) % self.slots]
+        discounts = (self.gamma ** (ends - slots)).astype(np.float32)
         return DictReplayBufferSamples(
             observations=observations,
             actions=self.to_torch(self._actions[envs, at]),
             next_observations=next_observations,
-            dones=self.to_torch(self._terminated[envs, at].astype(np.float32)[:, None]),
-            rewards=self.to_torch(rewards[:, None]),
+            dones=self.to_torch(terminated.astype(np.float32)[:, None]),
+            rewards=self.to_torch((rewards * powers * inside).sum(axis=1, dtype=np.float32)[:, None]),
+            discounts=self.to_torch(discounts[:, None]) if self.n_steps > 1 else None,
         )
 
     def _relabel(
         self, envs: Indices, slots: Indices, obs: dict[str, Array], next_obs: dict[str, Array], rewards: Array
     ) -> None:
-        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its reward."""
+        """HER ``future``: a goal that the same episode achieves later, in obs and next_obs alike, and its rewards."""
         chosen = np.flatnonzero(self.rng.random(len(slots)) < self.n_sampled_goal / (self.n_sampled_goal + 1))
         if not len(chosen):
             return
         envs, slots = envs[chosen], slots[chosen]
-        later = self.rng.integers(
-            slots + 1, self._episode_final[envs, slots % self.slots] + 1
-        )  # next slot to final one
-        goals = self._vectors["achieved_goal"][envs, later % self.slots]
-        if self.random_goals:
-            strangers = np.flatnonzero(self.rng.random(len(chosen)) < self.random_goals)
-            envs, slots = self._draw_transitions(len(strangers))
-            goals[strangers] = self._vectors["achieved_goal"][envs, slots % self.slots]
+        final = self._episode_final[envs, slots % self.slots]
+        later = self.rng.integers(slots + 1, final + 1)  # next slot to final one
+        achieved = self._vectors["achieved_goal"]
+        goals = achieved[envs, later % self.slots]
         obs["desired_goal"][chosen] = goals
         next_obs["desired_goal"][chosen] = goals
-        rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+        after = np.minimum(slots[:, None] + np.arange(1, self.n_steps + 1), final[:, None])  # (B, n)
+        reached = achieved[envs[:, None], after % self.slots].reshape(after.size, -1)
+        relabelled = self.compute_reward(reached, goals.repeat(self.n_steps, axis=0), [{}] * len(reached))
+        rewards[chosen] = np.reshape(relabelled, after.shape)
 
-    def _stacks(self, envs: Indices, slots: Indices) -> tuple[torch.Tensor, torch.Tensor]:
-        """The frame stacks of slot and slot + 1, each (B, channels * stack, H, W) uint8; they share one gather."""
+    def _stacks(self, envs: Indices, slots: Indices, ends: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        """The frame stacks of two slots, each (B, channels * stack, H, W) uint8; they share one gather."""
         assert self._frames is not None
-        start = self._episode_start[envs, slots % self.slots]
-        window = slots[:, None] + np.arange(1 - self.frame_stack, 2)  # (B, stack + 1)
-        window = np.maximum(window, start[:, None])  # before the first frame comes the first frame
-        frames = upload(self._frames.gather(envs, window), self.device)  # (B, stack + 1, C, H, W)
-        pixels, next_pixels = frames[:, :-1].flatten(1, 2), frames[:, 1:].flatten(1, 2)
+        start, final = (
+            bounds[envs, slots % self.slots][:, None] for bounds in (self._episode_start, self._episode_final)
+        )
+        window = slots[:, None] + np.arange(1 - self.frame_stack, self.n_steps + 1)  # (B, stack + n)
+        window = np.clip(window, start, final)  # before the first frame comes the first frame
+        frames = upload(self._frames.gather(envs, window), self.device)  # (B, stack + n, C, H, W)
+        pixels, next_pixels = frames[:, : self.frame_stack], frames[:, 1:]
+        if self.n_steps > 1:
+            ahead = torch.from_numpy((ends - slots)[:, None] + np.arange(self.frame_stack))
+            next_pixels = frames[torch.arange(len(frames))[:, None], ahead]
+        pixels, next_pixels = pixels.flatten(1, 2), next_pixels.flatten(1, 2)
         if self._shift is None:
             return pixels, next_pixels
         return self._shift(pixels), self._shift(next_pixels)

@@ -12,6 +12,7 @@ from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from torch.nn import functional as F
 
 from visual_her.encoders import Standardize
+from visual_her.memory import keep_freed_memory
 from visual_her.policy import encode as encode
 from visual_her.policy import sample_action
 
@@ -43,11 +44,13 @@ class PixelSAC(SAC):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        keep_freed_memory()
         self.overlap, self._due = overlap, (0, 0)
         if overlap:
-            if self.env is None or not hasattr(self.env, "meanwhile"):
+            workers = self.env and self.env.unwrapped
+            if not hasattr(workers, "meanwhile"):
                 raise ValueError("overlap=True needs environments in other processes: use a WorkerVecEnv.")
-            self.env.meanwhile = self.catch_up
+            workers.meanwhile = self.catch_up  # type: ignore[union-attr]
         self.random_actions, self.target_bounds = random_actions, target_bounds
         self.updates_from = self.learning_starts
         if self.device.type == "cuda":  # to validate a distribution is to wait for the GPU, at every action
@@ -128,7 +131,11 @@ class PixelSAC(SAC):
 
     @torch.no_grad()
     def _td_target(self, batch: DictReplayBufferSamples) -> torch.Tensor:
-        """R + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a'|s')), (B, 1). A truncation bootstraps."""
+        """R + gamma^n (1 - terminated) (min Q'(s', a') - alpha log pi(a'|s')), (B, 1). A truncation bootstraps.
+
+        R is the sum of the n rewards up to s', the state that far ahead; the replay buffer gives both, and gamma^n as
+        ``discounts``, for it is fewer steps at an episode's end.
+        """
         observations = batch.next_observations
         actor_features = self.actor.extract_features(observations, self.actor.features_extractor)
         actions, log_prob = sample_action(self.actor, actor_features)
@@ -136,7 +143,8 @@ class PixelSAC(SAC):
         inputs = torch.cat([features, actions], dim=1)
         values = torch.cat([q_network(inputs) for q_network in self.critic_target.q_networks], dim=1)
         soft_value = values.amin(dim=1, keepdim=True) - self._alpha() * log_prob[:, None]
-        target = batch.rewards + (1 - batch.dones) * self.gamma * soft_value
+        discounts = self.gamma if batch.discounts is None else batch.discounts
+        target = batch.rewards + (1 - batch.dones) * discounts * soft_value
         return target if self.target_bounds is None else target.clamp(*self.target_bounds)
 
     def _sample_action(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
 import functools
 import io
@@ -16,7 +15,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 from visual_her.pixel_env import BlankPixels, PixelObservationWrapper
-from visual_her.privileged import SightingWrapper
 from visual_her.workers import MakeEnv, WorkerVecEnv
 
 TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4")
@@ -93,11 +91,5 @@ def make_vec_env(config: TrainConfig) -> VecEnv:
     A GL that crashes ends its worker and not the run. Without rendering a step takes about 1 ms, and sending it between
     processes costs more than it gains, unless the updates run meanwhile.
     """
-    make = functools.partial(make_env, config)
-    envs: list[MakeEnv]
-    if config.privileged:  # the first of them shows what the others only feel
-        feel = functools.partial(make_env, dataclasses.replace(config, pixels=False))
-        envs = [lambda: SightingWrapper(make()), *[feel] * (config.n_envs - 1)]
-    else:
-        envs = [make] * config.n_envs
+    envs: list[MakeEnv] = [functools.partial(make_env, config)] * config.n_envs
     return WorkerVecEnv(envs) if config.uses_pixels or config.overlap else DummyVecEnv(envs)

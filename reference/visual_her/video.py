@@ -12,20 +12,21 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw
 
+from visual_her.belief import filtered
 from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
 from visual_her.errors import UsageError
 from visual_her.evaluation import Picture, run_episode
 from visual_her.pixel_env import Observation
-from visual_her.privileged import PrivilegedSAC
 from visual_her.probe import linear_estimates
 from visual_her.rendering import FrameRenderer
+from visual_her.rewards_alone import BeliefSAC
 from visual_her.sac import PixelSAC
 
 Array = npt.NDArray[np.float64]
 
 SIDE = 336  # pixels: 4 x 84, 8 x 42
 FRAMES_PER_SECOND = 20
-KEYPOINT, TRUE, ESTIMATED = (255, 210, 0), (0, 200, 0), (230, 0, 230)
+KEYPOINT, TRUE, ESTIMATED, BELIEVED = (255, 210, 0), (0, 200, 0), (230, 0, 230), (0, 200, 230)
 
 
 def record(
@@ -34,7 +35,8 @@ def record(
     """Plays one deterministic episode a seed and writes them as one GIF.
 
     The frame that the agent sees has its keypoints (yellow dots), the true position of ``achieved_goal`` (green
-    circle) and, where ``estimate`` is given, the position that the features show (magenta cross).
+    circle) and, where ``estimate`` is given, the position that the features show (magenta cross). An agent with a
+    belief has its estimate, a circle of the estimate's own sigma, and the belief (cyan cross).
 
     Args:
         agent: the agent.
@@ -51,7 +53,10 @@ def record(
     scene = FrameRenderer(env, image_size=SIDE, render_size=2 * SIDE, camera="table")
     eye = env.get_wrapper_attr("frame_renderer") if agent_sees(env) else None
 
+    state: Any = None
+
     def picture(observation: Observation) -> Picture:
+        nonlocal state
         whole = scene.draw()
         if eye is None:
             return whole
@@ -63,13 +68,21 @@ def record(
         x, y = project(eye, observation["achieved_goal"]) * SIDE
         drawing.ellipse((x - 12, y - 12, x + 12, y + 12), outline=TRUE, width=3)
         if estimate is not None:
-            x, y = project(eye, estimate(observation)) * SIDE
-            drawing.line((x - 9, y, x + 9, y), fill=ESTIMATED, width=3)
-            drawing.line((x, y - 9, x, y + 9), fill=ESTIMATED, width=3)
+            _cross(drawing, project(eye, estimate(observation)) * SIDE, ESTIMATED)
+        if isinstance(agent, BeliefSAC):
+            (seen,), state = agent.believe(observation["pixels"], state)
+            x, y = project(eye, seen[:3]) * SIDE
+            radius = abs(project(eye, seen[:3] + np.array([0, seen[3], 0]))[0] * SIDE - x)
+            drawing.ellipse((x - radius, y - radius, x + radius, y + radius), outline=ESTIMATED)
+            _cross(drawing, np.array([x, y]), ESTIMATED)
+            _cross(drawing, project(eye, filtered(state, agent.filter_name)[0]) * SIDE, BELIEVED)
         return np.concatenate([whole, np.full((SIDE, 6, 3), 255, np.uint8), np.asarray(seen)], axis=1)
 
+    pictures: list[Picture] = []
     try:
-        pictures = [p for seed in seeds for p in run_episode(agent, env, seed, picture).pictures]
+        for seed in seeds:
+            state = None
+            pictures += run_episode(agent, env, seed, picture).pictures
     finally:
         scene.close()
     imageio.mimsave(path, pictures, duration=1000 / FRAMES_PER_SECOND, loop=0)  # type: ignore[arg-type]
@@ -84,16 +97,14 @@ def position_estimator(agent: PixelSAC, env: Any, *, seeds: list[int]) -> Callab
     """What the agent's features say of the object's position.
 
     Args:
-        agent: a privileged agent has its localizer; of any other a linear probe is fitted.
+        agent: a linear probe is fitted; an agent with a belief needs none.
         env: its environment.
         seeds: of the episodes that the probe is fitted on.
 
     Returns:
-        Observation -> (3,) in metres, or ``None`` where the agent sees no pixels.
+        Observation -> (3,) in metres, or ``None`` where the agent sees no pixels, or has a belief.
     """
-    if isinstance(agent, PrivilegedSAC):
-        return lambda observation: np.asarray(agent.locate(observation["pixels"]), np.float64)
-    if not agent_sees(env):
+    if not agent_sees(env) or isinstance(agent, BeliefSAC):
         return None
     observed: list[Observation] = []
 
@@ -128,6 +139,12 @@ def project(renderer: FrameRenderer, position: Array) -> Array:
     return np.array([column, row])
 
 
+def _cross(drawing: ImageDraw.ImageDraw, at: Array, colour: tuple[int, int, int]) -> None:
+    x, y = at
+    drawing.line((x - 9, y, x + 9, y), fill=colour, width=3)
+    drawing.line((x, y - 9, x, y + 9), fill=colour, width=3)
+
+
 @torch.no_grad()
 def _features(agent: PixelSAC, pixels: npt.NDArray[np.uint8]) -> Array:
     extractor: ManipulationExtractor = agent.critic.features_extractor  # type: ignore[assignment]
@@ -140,9 +157,9 @@ def _keypoints(agent: PixelSAC, pixels: npt.NDArray[np.uint8]) -> Array:
     """(N, 2) shares of width and height; none where the encoder has no keypoints."""
     cnn: Any
     softmax: Any
-    if isinstance(agent, PrivilegedSAC):
-        layers: Any = agent.localizer.averaged.module
-        cnn, softmax, _ = layers
+    if isinstance(agent, BeliefSAC):
+        layers: Any = agent.classifier.averaged["keypoints"]
+        cnn, softmax = layers
         batch = torch.as_tensor(pixels[None, -3:], device=agent.device).float() / 255 - 0.5
     else:
         extractor: ManipulationExtractor = agent.critic.features_extractor  # type: ignore[assignment]

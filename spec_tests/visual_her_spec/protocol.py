@@ -45,8 +45,10 @@ class Capability(StrEnum):
     """``learn`` trains an agent from scratch."""
     TRAINING = "training"
     """``train`` and ``evaluate``: whole runs with checkpoints that can be resumed."""
-    PRIVILEGED_TRAINING = "privileged-training"
-    """``train`` has a second track, not end to end: the object's true position teaches, and acting goes without it."""
+    BELIEF = "belief"
+    """A second kind of agent: relabelled rewards teach its encoder, actor and critics read a belief over frames."""
+    N_STEP = "n-step"
+    """Replay sums up several rewards of one goal before it bootstraps, ``make_replay(..., n_steps=3, gamma=...)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ class TrainOptions:
         seed: of everything.
         image_size: side of the pixels.
         camera: ``default``, or ``table`` where ``Capability.MUJOCO_CAMERA`` is claimed.
-        privileged: the track of ``Capability.PRIVILEGED_TRAINING``, where it is claimed.
+        belief: the kind of agent of ``Capability.BELIEF``, where it is claimed.
     """
 
     env_id: str
@@ -113,7 +115,7 @@ class TrainOptions:
     seed: int
     image_size: int
     camera: str = "default"
-    privileged: bool = False
+    belief: bool = False
 
 
 class EncoderProbe(Protocol):
