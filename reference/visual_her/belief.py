@@ -87,10 +87,11 @@ class BeliefVecEnv(VecEnvWrapper):
         }
         super().__init__(venv, observation_space=spaces.Dict({**space.spaces, **own}))
         self.classifier, self.filter_name = classifier, filter_name
+        self._history = start_history(self.num_envs, self.goal_size)
 
     def reset(self) -> Any:
         """New episodes, new beliefs."""
-        self._history = start_history(self.num_envs, self.goal_size)
+        self.forget()
         observations: Any = self.venv.reset()
         return self.believe(observations, np.full(self.num_envs, True))
 
@@ -109,6 +110,10 @@ class BeliefVecEnv(VecEnvWrapper):
             for env in np.flatnonzero(dones):
                 infos[env]["terminal_observation"] = {key: array[env] for key, array in finals.items()}
         return self.believe(observations, dones), rewards, dones, infos
+
+    def forget(self) -> None:
+        """Nothing was seen in any environment."""
+        self._history = start_history(self.num_envs, self.goal_size)
 
     def believe(self, observations: dict[str, Array], starts: Array) -> dict[str, Array]:
         """The observations with what is seen and believed at them; ``starts`` (n_envs,) tells where episodes start."""

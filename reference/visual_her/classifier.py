@@ -78,10 +78,10 @@ class SuccessClassifier(nn.Module):
         """The length of one unit in metres: the goals' largest standard deviation."""
         return self.spread.max()
 
-    def fit(self, goals: Array) -> None:
-        """Takes centre and spread, once, from the task's desired goals (N, D) in metres."""
-        self.centre.copy_(torch.from_numpy(goals.mean(axis=0)))
-        self.spread.copy_(torch.from_numpy(goals.std(axis=0).clip(0.1 * goals.std(axis=0).max())))
+    def fit(self, centre: Array, spread: Array) -> None:
+        """Takes over, once, the centre of the task's desired goals and their standard deviation, (D,) in metres."""
+        self.centre.copy_(torch.from_numpy(centre))
+        self.spread.copy_(torch.from_numpy(spread.clip(0.1 * spread.max())))
 
     def learn(
         self, frames: torch.Tensor, goals: torch.Tensor, reached: torch.Tensor, rate: float = 1.0

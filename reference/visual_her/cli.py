@@ -148,7 +148,7 @@ def _verify(arguments: list[str]) -> int:
     return verify(*VERIFICATIONS[arguments[0]])
 
 
-Area = Literal["OBS", "ENC", "GRD", "AUG", "HER", "RPL", "SAV", "TRN", "LRN"]
+Area = Literal["OBS", "ENC", "GRD", "AUG", "HER", "RPL", "SAV", "TRN", "LRN", "BEL"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ class TrainConfig:
     pixels: bool = True
     """Whether the networks see the camera; --no-pixels leaves proprioception and goals, 16-D."""
     belief: bool = False
-    """Rewards alone teach the encoder, through a success classifier; actor and critics read its belief of the object."""
+    """Rewards alone teach the encoder, as a success classifier; actor and critics read its belief of the object."""
     blank_pixels: bool = False
     """Control: every pixel is 0."""
     proprio: bool = True

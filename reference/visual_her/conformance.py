@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import gymnasium as gym
 import numpy as np
@@ -21,6 +21,7 @@ from visual_her_spec.protocol import (
     Capability,
     GoalMode,
     LearnOptions,
+    Lesson,
     Observations,
     Policy,
     RewardFunction,
@@ -31,10 +32,12 @@ from visual_her_spec.protocol import (
 from visual_her import __version__, checkpoint, evaluation, recipes, sac, training
 from visual_her.agent import build_agent, precision_of
 from visual_her.augmentation import RandomShift
+from visual_her.belief import BeliefVecEnv, filtered
 from visual_her.config import TrainConfig
 from visual_her.encoders import ManipulationExtractor, SpatialSoftmax
 from visual_her.pixel_env import PixelObservationWrapper
 from visual_her.replay import HerFrameBuffer
+from visual_her.rewards_alone import BeliefSAC
 from visual_her.sac import PixelSAC
 
 Array = npt.NDArray[Any]
@@ -187,14 +190,7 @@ class ReferenceReplay:
 
     def sample(self, batch_size: int) -> Batch:
         """As arrays."""
-        drawn = self.buffer.sample(batch_size)
-        return Batch(
-            observations={key: value.numpy() for key, value in drawn.observations.items()},
-            actions=drawn.actions.numpy(),
-            next_observations={key: value.numpy() for key, value in drawn.next_observations.items()},
-            rewards=drawn.rewards.numpy()[:, 0],
-            terminated=drawn.dones.numpy()[:, 0],
-        )
+        return _batch(self.buffer.sample(batch_size))
 
     def size(self) -> int:
         """Transitions of complete episodes."""
@@ -213,6 +209,94 @@ class ReferenceReplay:
         """Plain arrays."""
         with np.load(path, allow_pickle=False) as arrays:
             self.buffer.load_state_arrays(arrays)
+
+
+class ReferenceBelief:
+    """Probe of ``BeliefSAC``, ``BeliefBuffer`` and ``BeliefVecEnv``."""
+
+    def __init__(self, agent: BeliefSAC) -> None:
+        self.agent, self.buffer, self.venv = agent, agent.replay_buffer, cast(BeliefVecEnv, agent.env)
+        self._over = np.full(agent.n_envs, True)
+        self.venv.forget()
+
+    def parameters(self) -> dict[str, dict[str, Array]]:
+        """The classifier is the encoder; the average of its weights is none of its parameters that are trained."""
+        policy, classifier = self.agent.policy, self.agent.classifier
+        modules = {"actor": policy.actor, "critic": policy.critic, "target_critic": policy.critic_target}
+        named = {role: dict(module.named_parameters()) for role, module in modules.items()}
+        named["encoder"] = {name: p for name, p in classifier.named_parameters() if p.requires_grad}
+        return {role: {n: p.detach().numpy().copy() for n, p in tensors.items()} for role, tensors in named.items()}
+
+    def add(
+        self,
+        observations: Observations,
+        next_observations: Observations,
+        actions: Array,
+        rewards: Array,
+        terminated: Array,
+        truncated: Array,
+    ) -> None:
+        """With the beliefs of acting, as the vectorised environment adds them."""
+        if self._over.any():
+            self._before = self.venv.believe(dict(observations), self._over)
+        after = self.venv.believe(dict(next_observations), np.full_like(self._over, False))
+        infos = [{"TimeLimit.truncated": bool(cut and not end)} for end, cut in zip(terminated, truncated, strict=True)]
+        self._over = terminated | truncated
+        self.buffer.add(self._before, after, actions, rewards, self._over, infos)
+        self._before = after
+
+    def refresh(self) -> None:
+        """As many episodes as the buffer can hold, one after another."""
+        for _ in range(self.buffer.size()):
+            episode, frames = self.buffer.oldest_refreshed()
+            self.buffer.refresh(episode, self.agent.classifier.see(frames))
+
+    def sample(self, batch_size: int) -> Batch:
+        """As arrays."""
+        self.agent._fit_standardization()
+        return _batch(self.buffer.sample(batch_size))
+
+    def sample_lesson(self, batch_size: int, *, shift: bool = True) -> Lesson:
+        """As arrays."""
+        before, self.buffer._shift = self.buffer._shift, self.buffer._shift if shift else None
+        spread = np.full(self.venv.goal_size, 0.5)
+        frames, goals, reached = self.buffer.sample_lesson(batch_size, self.agent.near_goals, spread)
+        self.buffer._shift = before
+        return Lesson(frames=frames.numpy(), goals=goals.numpy(), reached=reached.numpy())
+
+    def update_encoder(self, lesson: Lesson) -> float:
+        """``SuccessClassifier.learn``, and the average follows."""
+        classifier = self.agent.classifier
+        if torch.isnan(classifier.centre).any():
+            classifier.fit(*self.buffer.goal_statistics())
+        frames, goals, reached = (torch.as_tensor(part) for part in (lesson.frames, lesson.goals, lesson.reached))
+        loss = float(classifier.learn(frames, goals, reached))
+        classifier.publish()
+        return loss
+
+    def update_agent(self, batch: Batch) -> None:
+        """``PixelSAC``'s steps on a given batch."""
+        samples = _samples(batch)
+        critic_features, actor_features = sac.encode(self.agent.policy, samples.observations)
+        self.agent._critic_step(samples, critic_features)
+        self.agent._actor_step(critic_features.detach(), actor_features)
+        self.agent._target_step()
+
+    def estimates(self, frames: Array) -> Array:
+        """``SuccessClassifier.see``, without its sigma."""
+        return self.agent.classifier.see(torch.as_tensor(frames))[:, :-1]
+
+    def beliefs(self, frames: Array, starts: Array) -> Array:
+        """``predict``'s state, frame after frame."""
+        state, believed = None, []
+        for pixels, start in zip(frames, starts, strict=True):
+            _, state = self.agent.believe(pixels, state, start)
+            believed.append(filtered(state, self.agent.filter_name))
+        return np.stack(believed)
+
+    def act(self, observations: Observations) -> Array:
+        """SB3's ``predict``."""
+        return self.agent.predict(dict(observations), deterministic=True)[0]
 
 
 class Reference:
@@ -320,6 +404,31 @@ class Reference:
             )
         )
 
+    def make_belief_agent(
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.spaces.Box,
+        *,
+        n_envs: int,
+        compute_reward: RewardFunction,
+        episode_length: int,
+        seed: int = 0,
+    ) -> ReferenceBelief:
+        """The agent of recipe laptop with small networks."""
+        config = dataclasses.replace(
+            recipes.recipe("laptop"),
+            seed=seed,
+            n_envs=n_envs,
+            net_arch=(64, 64),
+            buffer_size=20 * n_envs * episode_length,
+            drq_pad=1,  # of 16 pixels, as 4 are of 84
+            device="cpu",
+            overlap=False,  # needs environments that step
+        )
+        envs = DummyVecEnv([lambda: SpaceOnlyEnv(observation_space, action_space)] * n_envs)
+        agent = build_agent(config, envs, compute_reward, episode_length=episode_length)
+        return ReferenceBelief(cast(BeliefSAC, agent))
+
     def random_shift(self, pixels: Array, *, pad: int, seed: int) -> Array:
         """``RandomShift``."""
         return RandomShift(pad, torch.Generator().manual_seed(seed))(torch.as_tensor(pixels)).numpy()
@@ -426,4 +535,14 @@ def _samples(batch: Batch) -> DictReplayBufferSamples:
         next_observations=tensors(batch.next_observations),
         dones=torch.as_tensor(batch.terminated, dtype=torch.float32)[:, None],
         rewards=torch.as_tensor(batch.rewards, dtype=torch.float32)[:, None],
+    )
+
+
+def _batch(drawn: DictReplayBufferSamples) -> Batch:
+    return Batch(
+        observations={key: value.numpy() for key, value in drawn.observations.items()},
+        actions=drawn.actions.numpy(),
+        next_observations={key: value.numpy() for key, value in drawn.next_observations.items()},
+        rewards=drawn.rewards.numpy()[:, 0],
+        terminated=drawn.dones.numpy()[:, 0],
     )

@@ -97,16 +97,18 @@ class BeliefBuffer(HerFrameBuffer):
             self._vectors["estimate"][env, at] = estimates
             self._vectors["belief"][env, at] = smoothed(estimates, self.filter_name)
 
-    def desired_goals(self) -> Array:
-        """(N, D) in metres, of every stored instant."""
+    def goal_statistics(self) -> tuple[Array, Array]:
+        """Centre and standard deviation (D,) of the stored desired goals, in metres; 1 where they are all the same."""
         stored = [np.arange(self._tail[env], self._complete[env]) % self.slots for env in range(self.n_envs)]
         goals = self._vectors["desired_goal"]
-        return np.concatenate([goals[env, slots] for env, slots in enumerate(stored)])
+        values = np.concatenate([goals[env, slots] for env, slots in enumerate(stored)])
+        spread = values.std(axis=0)
+        return values.mean(axis=0), spread if spread.max() > 0 else np.ones_like(spread)
 
     def vector_statistics(self) -> dict[str, tuple[Array, Array]]:
         """Those of ``HerFrameBuffer``; desired goal and belief are centred on the desired goals."""
-        goals = self.desired_goals()
-        centred = (goals.mean(axis=0), np.full(goals.shape[1], goals.std(axis=0).max()))
+        centre, spread = self.goal_statistics()
+        centred = (centre, np.full(len(spread), spread.max()))
         return super().vector_statistics() | {"desired_goal": centred, "belief": centred}
 
     def state_arrays(self) -> dict[str, Array]:
@@ -179,7 +181,7 @@ class BeliefSAC(PixelSAC):
         buffer, classifier = self.replay_buffer, self.classifier
         self.wait()
         if torch.isnan(classifier.centre).any():
-            classifier.fit(buffer.desired_goals())
+            classifier.fit(*buffer.goal_statistics())
         classifier.publish()
         spread = self.NEAR * classifier.spread.double().cpu().numpy()
         lessons = [buffer.sample_lesson(self.LESSON_SIZE, self.near_goals, spread) for _ in range(times * self.LESSONS)]

@@ -14,7 +14,7 @@ from visual_her_spec.document import document, import_requirements
 
 SOURCES = sorted(Path(visual_her_spec.__path__[0]).glob("*.py"))
 SPEC = Path(__file__).parents[2] / "SPEC.md"
-THROUGH_FIXTURES = {"success_rate", "trained", "resumed"}  # each takes impl
+THROUGH_FIXTURES = {"success_rate", "trained", "resumed", "filled", "error_after"}  # each takes impl
 
 import_requirements()
 
@@ -52,7 +52,7 @@ def test_every_requirement_is_a_normative_sentence_with_reason_and_source() -> N
     assert {entry.area for entry in CATALOGUE.values()} == set(AREAS)
 
 
-@pytest.mark.parametrize("identifier", ["OBS-1", "XYZ-001", "obs-001", "OBS-001"])
+@pytest.mark.parametrize("identifier", ["OBS-1", "XYZ-001", "obs-001", "OBS-001", "TRN-024"])
 def test_a_bad_or_taken_id_is_refused(identifier: str) -> None:
     with pytest.raises(ValueError, match=identifier):
         requirement(identifier, "x", reason="x", source="x")

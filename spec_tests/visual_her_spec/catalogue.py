@@ -24,6 +24,7 @@ AREAS = {
     "SAV": "persistence",
     "TRN": "training",
     "LRN": "learning",
+    "BEL": "belief",
 }
 
 
@@ -71,6 +72,11 @@ class Requirement:
 
 CATALOGUE: dict[str, Requirement] = {}
 
+RETIRED = {
+    "TRN-024": "asked of a policy that the object's true position had taught to act without it; that track is gone",
+}
+"""Ids of requirements that are no more, and what they asked: none is given out again."""
+
 
 def requirement(
     identifier: str,
@@ -89,7 +95,7 @@ def requirement(
     """
     if not re.fullmatch(r"[A-Z]{3}-\d{3}", identifier) or identifier[:3] not in AREAS:
         raise ValueError(f"{identifier} is no requirement id: use AREA-NNN with an area of {', '.join(AREAS)}.")
-    if identifier in CATALOGUE:
+    if identifier in CATALOGUE or identifier in RETIRED:
         raise ValueError(f"{identifier} is taken: ids are never reused.")
     entry = Requirement(identifier, sentence, reason, source, level, profile, capability)
     CATALOGUE[identifier] = entry

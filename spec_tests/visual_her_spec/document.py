@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 import visual_her_spec
-from visual_her_spec.catalogue import AREAS, CATALOGUE, Requirement
+from visual_her_spec.catalogue import AREAS, CATALOGUE, RETIRED, Requirement
 
 _INTRODUCTION = """\
 # The specification of visual HER
@@ -24,6 +24,7 @@ def document() -> str:
     for area, title in AREAS.items():
         entries = sorted((entry for entry in CATALOGUE.values() if entry.area == area), key=lambda entry: entry.id)
         lines += [f"## {area}: {title}", "", *(line for entry in entries for line in _section(entry))]
+    lines += ["## Retired", "", *(f"**{identifier}** {what}." for identifier, what in sorted(RETIRED.items()))]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -71,6 +71,21 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a success classifier learns from.
+
+    Attributes:
+        frames: uint8 (B, 3, H, W), the newest frame of an instant.
+        goals: (B, G, D), in the task's units.
+        reached: (B, G), 1.0 where the task's reward for that instant and goal is that of success, else 0.0.
+    """
+
+    frames: Array
+    goals: Array
+    reached: Array
+
+
+@dataclass(frozen=True, kw_only=True)
 class LearnOptions:
     """One learning experiment.
 
@@ -199,6 +214,60 @@ class ReplayProbe(Protocol):
         """Reads what another buffer of the same make wrote."""
 
 
+class BeliefProbe(Protocol):
+    """An agent of ``Capability.BELIEF`` with its replay, for several environments side by side."""
+
+    def parameters(self) -> dict[str, dict[str, Array]]:
+        """Copies of all trained and target parameters, as ``AgentProbe``: at least encoder, actor and critic.
+
+        ``encoder`` is whatever the classifier's loss trains, and whatever turns a frame into an estimate. An average of
+        its weights that is kept for acting is left out.
+        """
+
+    def add(
+        self,
+        observations: Observations,
+        next_observations: Observations,
+        actions: Array,
+        rewards: Array,
+        terminated: Array,
+        truncated: Array,
+    ) -> None:
+        """One transition of each env, as ``ReplayProbe.add``."""
+
+    def refresh(self) -> None:
+        """Computes the belief of every stored instant anew, with what the encoder sees now."""
+
+    def sample(self, batch_size: int) -> Batch:
+        """A batch, whose observations have ``belief`` (B, D)."""
+
+    def sample_lesson(self, batch_size: int, *, shift: bool = True) -> Lesson:
+        """What the encoder learns from next; without DrQ's shift if ``shift`` is false."""
+
+    def update_encoder(self, lesson: Lesson) -> float:
+        """One step of the classifier's loss; returns it. What sees afterwards has taken it in."""
+
+    def update_agent(self, batch: Batch) -> None:
+        """One step each of critics, actor and target."""
+
+    def estimates(self, frames: Array) -> Array:
+        """uint8 (N, 3, H, W) -> (N, D): what each frame shows by itself."""
+
+    def beliefs(self, frames: Array, starts: Array) -> Array:
+        """The beliefs of acting, in order.
+
+        Args:
+            frames: uint8 (T, n_envs, 3, H, W).
+            starts: (T, n_envs), where an episode starts.
+
+        Returns:
+            (T, n_envs, D).
+        """
+
+    def act(self, observations: Observations) -> Array:
+        """The mean actions (B, A) for batched observations with ``belief``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
     """What a training run left.
@@ -283,6 +352,18 @@ class Implementation(Protocol):
         seed: int = 0,
     ) -> ReplayProbe:
         """An empty buffer for ``capacity`` transitions in episodes of ``episode_length`` steps."""
+
+    def make_belief_agent(
+        self,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.spaces.Box,
+        *,
+        n_envs: int,
+        compute_reward: RewardFunction,
+        episode_length: int,
+        seed: int = 0,
+    ) -> BeliefProbe:
+        """An untrained agent of ``Capability.BELIEF``, where it is claimed, with room for 20 episodes an env."""
 
     def random_shift(self, pixels: Array, *, pad: int, seed: int) -> Array:
         """DrQ's augmentation of uint8 pixels (B, C, H, W)."""

@@ -334,19 +334,19 @@ def test_evaluated_episodes_differ(
 
 
 @requirement(
-    "TRN-024",
-    "A policy that was taught with the object's true position MUST act without it: with achieved_goal overwritten by "
-    "NaN, evaluation MUST take the same actions.",
+    "BEL-012",
+    "A policy that acts on a belief MUST act without the object's position: with achieved_goal overwritten by NaN, "
+    "evaluation MUST take the same actions.",
     reason="a success rate from the true position is evidence of hands, and says nothing about eyes",
-    source="Pinto et al. 2017, arXiv:1710.06542, section 3: the critic sees the state, the actor images only",
-    capability=Capability.PRIVILEGED_TRAINING,
+    source="Pinto et al. 2017, arXiv:1710.06542, section 3: what helps in training has to be absent in acting",
+    capability=Capability.BELIEF,
 )
-def test_a_privileged_policy_acts_without_the_position(
+def test_a_run_with_a_belief_acts_without_the_position(
     impl: Implementation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained = _train(impl, replace(OPTIONS, privileged=True), tmp_path / "run")
+    trained = _train(impl, replace(OPTIONS, belief=True), tmp_path / "run")
     _, shown = _evaluate(impl, trained, 2, tmp_path / "shown", monkeypatch)
-    advice = "what teaches has to stay out of acting, so act from pixels, the robot's own state and desired_goal alone"
+    advice = "act from pixels, the robot's own state and desired_goal alone"
     monkeypatch.setenv(HIDE, "1")
     try:
         _, hidden = _evaluate(impl, trained, 2, tmp_path / "hidden", monkeypatch)
