@@ -7,8 +7,8 @@ CAUGHT_BY = {"RPL-007": "shows a frame of env 0"}
 MAY_ALSO_FAIL = ()
 
 
-def _stacks(self, envs, slots):
-    return right(self, 0 * envs, slots)
+def _stacks(self, envs, slots, ends):
+    return right(self, 0 * envs, slots, ends)
 
 
 right = replay.HerFrameBuffer._stacks

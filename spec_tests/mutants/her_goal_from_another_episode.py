@@ -14,7 +14,7 @@ def _relabel(self, envs, slots, obs, next_obs, rewards):
     drawn = self.rng.integers(self._tail[envs], self._complete[envs])
     goals = self._vectors["achieved_goal"][envs, drawn % self.slots]
     obs["desired_goal"][chosen] = next_obs["desired_goal"][chosen] = goals
-    rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+    rewards[chosen, 0] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
 
 
 replay.HerFrameBuffer._relabel = _relabel

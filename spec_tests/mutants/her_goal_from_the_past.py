@@ -14,7 +14,7 @@ def _relabel(self, envs, slots, obs, next_obs, rewards):
     past = self.rng.integers(self._episode_start[envs, slots % self.slots], slots + 1)
     goals = self._vectors["achieved_goal"][envs, past % self.slots]
     obs["desired_goal"][chosen] = next_obs["desired_goal"][chosen] = goals
-    rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+    rewards[chosen, 0] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
 
 
 replay.HerFrameBuffer._relabel = _relabel

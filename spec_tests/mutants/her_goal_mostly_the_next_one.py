@@ -15,7 +15,7 @@ def _relabel(self, envs, slots, obs, next_obs, rewards):
     later = np.where(self.rng.random(len(slots)) < 0.7, slots + 1, self.rng.integers(slots + 1, finals + 1))
     goals = self._vectors["achieved_goal"][envs, later % self.slots]
     obs["desired_goal"][chosen] = next_obs["desired_goal"][chosen] = goals
-    rewards[chosen] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
+    rewards[chosen, 0] = self.compute_reward(next_obs["achieved_goal"][chosen], goals, [{}] * len(chosen))
 
 
 replay.HerFrameBuffer._relabel = _relabel

@@ -10,7 +10,7 @@ MAY_ALSO_FAIL = ()
 def _relabel(self, envs, slots, obs, next_obs, rewards):
     right(self, envs, slots, obs, next_obs, rewards)
     self._vectors["desired_goal"][envs, slots % self.slots] = obs["desired_goal"]
-    self._rewards[envs, slots % self.slots] = rewards
+    self._rewards[envs, slots % self.slots] = rewards[:, 0]
 
 
 right = replay.HerFrameBuffer._relabel

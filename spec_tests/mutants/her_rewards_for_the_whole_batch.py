@@ -15,7 +15,7 @@ def _relabel(self, envs, slots, obs, next_obs, rewards):
     for side in (obs, next_obs):
         side["desired_goal"] = np.where(chosen[:, None], goals, side["desired_goal"])
     if chosen.any():
-        rewards[:] = self.compute_reward(next_obs["achieved_goal"], goals, [{}] * len(slots))
+        rewards[:, 0] = self.compute_reward(next_obs["achieved_goal"], goals, [{}] * len(slots))
 
 
 replay.HerFrameBuffer._relabel = _relabel

@@ -7,9 +7,9 @@ CAUGHT_BY = {"RPL-002": "oldest first", "RPL-004": "frame 1 of 4 shows"}
 MAY_ALSO_FAIL = ()
 
 
-def _stacks(self, envs, slots):
+def _stacks(self, envs, slots, ends):
     return tuple(
-        pixels.unflatten(1, (self.frame_stack, -1)).flip(1).flatten(1, 2) for pixels in right(self, envs, slots)
+        pixels.unflatten(1, (self.frame_stack, -1)).flip(1).flatten(1, 2) for pixels in right(self, envs, slots, ends)
     )
 
 

@@ -8,9 +8,9 @@ CAUGHT_BY = {"AUG-011": "draw twice"}
 MAY_ALSO_FAIL = ()
 
 
-def _stacks(self, envs, slots):
+def _stacks(self, envs, slots, ends):
     shift, self._shift = self._shift, None
-    both = torch.cat(right(self, envs, slots), dim=1)
+    both = torch.cat(right(self, envs, slots, ends), dim=1)
     self._shift = shift
     return (shift(both) if shift else both).chunk(2, dim=1)
 

@@ -7,8 +7,8 @@ CAUGHT_BY = {"RPL-001": "keep them uint8"}
 MAY_ALSO_FAIL = ()
 
 
-def _stacks(self, envs, slots):
-    return tuple(pixels.float() for pixels in right(self, envs, slots))
+def _stacks(self, envs, slots, ends):
+    return tuple(pixels.float() for pixels in right(self, envs, slots, ends))
 
 
 right = replay.HerFrameBuffer._stacks

@@ -7,10 +7,10 @@ CAUGHT_BY = {"AUG-012": "do not seed it anew"}
 MAY_ALSO_FAIL = ()
 
 
-def _stacks(self, envs, slots):
+def _stacks(self, envs, slots, ends):
     if self._shift:
         self._shift.generator.manual_seed(0)
-    return right(self, envs, slots)
+    return right(self, envs, slots, ends)
 
 
 right = replay.HerFrameBuffer._stacks
