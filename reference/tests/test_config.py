@@ -305,9 +305,9 @@ def test_a_flag_that_would_do_nothing_without_pixels_is_refused(name: str, blind
     assert_is_one_sentence(sentence)
 
 
-@pytest.mark.parametrize("name", [name for name in PIXELS_ONLY if name != "blank_pixels"])
-def test_a_flag_of_the_encoder_that_a_privileged_agent_has_not_is_refused(name: str) -> None:
-    sentence = refusal(privileged=True, **{name: PIXELS_ONLY[name]})
+@pytest.mark.parametrize("name", sorted(set(PIXELS_ONLY) - {"blank_pixels", "num_filters", "strides", "belief"}))
+def test_a_flag_of_the_encoder_that_an_agent_with_a_belief_has_not_is_refused(name: str) -> None:
+    sentence = refusal(belief=True, goal_mode="desired", **{name: PIXELS_ONLY[name]})
     assert name.replace("_", "-").removeprefix("encoder") in sentence
-    assert "--privileged" in sentence
+    assert "--belief" in sentence
     assert_is_one_sentence(sentence)

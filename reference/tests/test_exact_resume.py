@@ -31,8 +31,8 @@ LINE = (
     "--torch-threads 1 --device cpu --overlap"
 )
 SPACING = 40  # env steps: two episodes of each environment
-PRIVILEGED = (
-    "train --recipe laptop --n-envs 2 --image-size 16 --batch-size 8 --net-arch 8 --buffer-size 400 "
+BELIEF = (
+    "train --recipe laptop --n-envs 2 --image-size 16 --num-filters 4 --batch-size 8 --net-arch 8 --buffer-size 300 "
     "--learning-starts 100 --device cpu --checkpoint-freq 100 --total-steps 400"
 )
 
@@ -120,23 +120,23 @@ def test_a_run_that_was_stopped_and_resumed_is_the_one_that_never_was(uninterrup
     assert_the_same(final, newest(tmp_path) or final)
 
 
-def test_a_privileged_run_goes_on_with_the_frames_that_its_localizer_has_seen(
+def test_a_run_with_a_belief_goes_on_with_its_classifier_and_what_it_has_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
-    train(tmp_path / "whole", "", PRIVILEGED)
-    for stop in (100, 300):  # as --time-budget does; its localizer's learning rate falls over all of --total-steps
+    train(tmp_path / "whole", "", BELIEF)
+    for stop in (100, 300):  # as --time-budget does; its classifier's learning rate falls over all of --total-steps
         resume = newest(tmp_path / "parts")
         monkeypatch.setattr(training._Run, "_stop", lambda run, at=stop: run.agent.num_timesteps >= at)
-        train(tmp_path / "parts", f"--resume {resume}" if resume else "", PRIVILEGED)
+        train(tmp_path / "parts", f"--resume {resume}" if resume else "", BELIEF)
         assert checkpoints.read(newest(tmp_path / "parts") or "").step == stop
     monkeypatch.undo()
-    train(tmp_path / "parts", f"--resume {newest(tmp_path / 'parts')}", PRIVILEGED)
+    train(tmp_path / "parts", f"--resume {newest(tmp_path / 'parts')}", BELIEF)
     final = newest(tmp_path / "whole")
     assert final
     assert_the_same(final, newest(tmp_path / "parts") or final)
-    assert contents(final)["replay/sighting/count"] == 200
+    assert contents(final)["classifier/publications"] == 188, "it did not learn at every step"
 
 
 def test_a_run_that_is_killed_again_and_again_ends_the_same(

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
-from visual_her.agent import build_agent
+from visual_her.agent import build_agent, precision_of
 from visual_her.config import CHAPTER, TrainConfig
 from visual_her.encoders import ManipulationExtractor
-from visual_her.privileged import Localizer
 from visual_her.sac import PixelSAC
 from visual_her.vec_env import make_env, make_task
 
@@ -85,22 +84,9 @@ def test_a_compiled_encoder_is_the_same_but_for_rounding() -> None:
             assert torch.nn.functional.cosine_similarity(exact[name], other[name], dim=0) >= 0.9999, name
 
 
-def test_a_localizer_learns_in_bfloat16_what_it_learns_in_float32() -> None:
-    rng = np.random.default_rng(0)
-    frames, positions = np.full((600, 3, 32, 32), 60, np.uint8), np.zeros((600, 3), np.float32)
-    for frame, position in zip(frames, positions, strict=True):
-        row, column = rng.integers(2, 30, 2)
-        frame[:, row - 2 : row + 2, column - 2 : column + 2] = 250
-        position[:2] = row / 100, column / 100  # a pixel is a centimetre
-    errors = {}
-    for precision in ("float32", "bfloat16"):
-        torch.manual_seed(0)
-        localizer = Localizer(average=0.9, precision=precision)  # type: ignore[arg-type]
-        for _ in range(300):
-            index = rng.integers(0, 500, 32)
-            localizer.learn(torch.from_numpy(frames[index]), torch.from_numpy(positions[index]))
-        with torch.no_grad():
-            wrong = localizer(torch.from_numpy(frames[500:])) - torch.from_numpy(positions[500:])
-        errors[precision] = float(wrong.norm(dim=1).median())
-    assert errors["bfloat16"] < 0.02
-    assert errors["bfloat16"] < 2 * errors["float32"] + 0.002
+def test_auto_is_bfloat16_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = dataclasses.replace(CONFIG, precision="auto", device="cpu")
+    for amx, wanted in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx})
+        assert precision_of(auto) == wanted
+        assert precision_of(dataclasses.replace(auto, precision="float32")) == "float32"

@@ -136,9 +136,8 @@ def test_environments_that_draw_run_in_workers_and_others_here() -> None:
     """And all of them do where updates run meanwhile."""
     state = TrainConfig(env="FetchReach-v4", n_envs=2, full_state=True)
     drawing = TrainConfig(env=LOGGED, n_envs=1, image_size=36, render_size=36)
-    privileged = dataclasses.replace(drawing, n_envs=2, privileged=True)
     for config, kind in (
-        (drawing, WorkerVecEnv), (privileged, WorkerVecEnv), (state, DummyVecEnv),
+        (drawing, WorkerVecEnv), (state, DummyVecEnv),
         (dataclasses.replace(state, overlap=True), WorkerVecEnv),
     ):  # fmt: skip
         env = make_vec_env(config)

@@ -25,6 +25,33 @@ DELTA = 0.01  # squared units of the goals' spread: the logit stays finite where
 CHUNK = 256  # frames a forward pass: what fits into a CPU's cache
 
 
+class FrameReader(nn.Module):
+    """What a frame shows of the object: ManipulationCNN, SpatialSoftmax, and two heads on the keypoints.
+
+    Args:
+        goal_size: D, the length of a goal.
+        num_filters: channels of ManipulationCNN.
+        strides: of its convolutions.
+        precision: of its convolutions.
+    """
+
+    def __init__(self, goal_size: int, num_filters: int, strides: tuple[int, ...], precision: Precision) -> None:
+        super().__init__()
+        cnn = ManipulationCNN(3, num_filters, precision, strides)
+        cnn.apply(orthogonal)
+        del cnn.convs[-1]  # without its last ReLU a map can say where the object is not
+        self.keypoints = nn.Sequential(cnn, SpatialSoftmax())
+        self.position = nn.Linear(2 * num_filters, goal_size)
+        self.certainty = nn.Sequential(nn.Linear(2 * num_filters, 64), nn.ReLU(), nn.Linear(64, 2))
+        self.slope, self.radius = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """uint8 (B, 3, H, W) -> estimate (B, D), slope (B, 1) and offset (B, 1), in units of the goals' spread."""
+        keypoints = self.keypoints(frames.float() / 255 - 0.5)
+        certainty = self.certainty(10 * keypoints)
+        return self.position(keypoints), F.softplus(self.slope + certainty[:, :1]), certainty[:, 1:]
+
+
 class SuccessClassifier(nn.Module):
     """P(goal reached | frame, goal) = sigmoid(p log((r^2 + DELTA) / (|z - goal|^2 + DELTA)) + b).
 
@@ -55,23 +82,13 @@ class SuccessClassifier(nn.Module):
         learning_rate: float = 1e-3,
     ) -> None:
         super().__init__()
-        cnn = ManipulationCNN(3, num_filters, precision, strides)
-        cnn.apply(orthogonal)
-        del cnn.convs[-1]  # without its last ReLU a map can say where the object is not
-        self.network = nn.ModuleDict(
-            {
-                "keypoints": nn.Sequential(cnn, SpatialSoftmax()),
-                "position": nn.Linear(2 * num_filters, goal_size),
-                "certainty": nn.Sequential(nn.Linear(2 * num_filters, 64), nn.ReLU(), nn.Linear(64, 2)),
-            }
-        )
+        self.network = FrameReader(goal_size, num_filters, strides, precision)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False)
-        self.slope, self.radius = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(0.5))
         self.register_buffer("centre", torch.full((goal_size,), torch.nan))  # of the desired goals
         self.register_buffer("spread", torch.ones(goal_size))
         self.register_buffer("publications", torch.tensor(0))
         self.learning_rate = learning_rate
-        self.optimizer = torch.optim.Adam([p for p in self.parameters() if p.requires_grad], learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), learning_rate)
 
     @property
     def unit(self) -> torch.Tensor:
@@ -97,9 +114,9 @@ class SuccessClassifier(nn.Module):
         Returns:
             The binary cross-entropy.
         """
-        z, slope, offset = self._read(self.network, frames)
+        z, slope, offset = self.network(frames)
         squared = (z[:, None] - (goals - self.centre) / self.unit).square().sum(dim=2)  # (B, G)
-        logit = slope * torch.log((self.radius.square() + DELTA) / (squared + DELTA)) + offset
+        logit = slope * torch.log((self.network.radius.square() + DELTA) / (squared + DELTA)) + offset
         loss = F.binary_cross_entropy_with_logits(logit, reached)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * self.learning_rate
@@ -128,13 +145,7 @@ class SuccessClassifier(nn.Module):
         """
         seen = []
         for chunk in torch.split(frames.to(self.centre.device), CHUNK):
-            z, slope, _ = self._read(self.averaged, chunk)
-            sigma = 0.9 * self.radius.abs() / slope.clamp(min=0.05)
+            z, slope, _ = self.averaged(chunk)
+            sigma = 0.9 * self.averaged.radius.abs() / slope.clamp(min=0.05)
             seen.append(torch.cat([self.centre.nan_to_num() + self.unit * z, self.unit * sigma], dim=1))
         return torch.cat(seen).double().cpu().numpy()
-
-    def _read(self, network: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Estimate (B, D), slope (B, 1) and offset (B, 1), in units of the goals' spread."""
-        keypoints = network["keypoints"](frames.float() / 255 - 0.5)
-        certainty = network["certainty"](10 * keypoints)
-        return network["position"](keypoints), F.softplus(self.slope + certainty[:, :1]), certainty[:, 1:]

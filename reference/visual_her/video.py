@@ -158,7 +158,7 @@ def _keypoints(agent: PixelSAC, pixels: npt.NDArray[np.uint8]) -> Array:
     cnn: Any
     softmax: Any
     if isinstance(agent, BeliefSAC):
-        layers: Any = agent.classifier.averaged["keypoints"]
+        layers: Any = agent.classifier.averaged.keypoints
         cnn, softmax = layers
         batch = torch.as_tensor(pixels[None, -3:], device=agent.device).float() / 255 - 0.5
     else:

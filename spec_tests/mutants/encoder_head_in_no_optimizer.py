@@ -12,7 +12,7 @@ _init = SuccessClassifier.__init__
 
 def _without_position(self, *args, **kwargs):
     _init(self, *args, **kwargs)
-    self.optimizer = torch.optim.Adam(self.network["keypoints"].parameters(), self.learning_rate)
+    self.optimizer = torch.optim.Adam(self.network.keypoints.parameters(), self.learning_rate)
 
 
 SuccessClassifier.__init__ = _without_position
