@@ -195,6 +195,8 @@ PIXELS_ONLY: dict[str, Any] = {
     "feature_norm": True,
     "ortho_init": True,
     "num_filters": 16,
+    "strides": (2, 2, 1, 1),
+    "belief": True,
     "critic_encoder": True,
     "share_encoder": True,
 }
@@ -216,20 +218,16 @@ OUT_OF_RANGE = [
         (name, 0)
         for name in ["total_steps", "n_envs", "frame_stack", "image_size", "num_filters", "buffer_size", "batch_size"]
     ),
-    *(
-        (name, 0)
-        for name in ["gradient_steps", "torch_threads", "learning_rate", "time_budget", "goals_per_transition"]
-    ),
+    *((name, 0) for name in ["gradient_steps", "torch_threads", "learning_rate", "time_budget", "n_steps"]),
     *(
         (name, -1)
         for name in ["seed", "drq_pad", "her_n_sampled_goal", "ent_coef", "learning_starts", "checkpoint_freq"]
     ),
-    *((name, -1) for name in ["learning_rate", "time_budget", "gamma", "tau", "her_random_goals", "still_weight"]),
+    *((name, -1) for name in ["learning_rate", "time_budget", "gamma", "tau", "still_weight"]),
     *((name, math.nan) for name in ["learning_rate", "time_budget", "gamma", "tau", "ent_coef"]),
     *((name, math.inf) for name in ["learning_rate", "gamma", "tau", "ent_coef"]),
     ("gamma", 1.01),
     ("tau", 1.01),
-    ("her_random_goals", 1.01),
     ("still_weight", 0.0),
     ("still_weight", 1.01),
     ("image_size", 7),
@@ -285,8 +283,9 @@ def test_a_value_at_its_limit_is_accepted(changes: dict[str, Any]) -> None:
         ({"encoder": "nature", "spatial_softmax": False}, ["--encoder nature", "--no-spatial-softmax"]),
         ({"encoder": "nature", "image_size": 35}, ["--encoder nature", "--image-size"]),
         ({"pixels": False, "proprio": False, "goal_mode": "none"}, ["--no-pixels"]),
-        ({"her_random_goals": 0.5, "her_n_sampled_goal": 0}, ["--her-random-goals", "--her-n-sampled-goal 0"]),
-        ({"batch_size": 100, "goals_per_transition": 8}, ["--batch-size 100", "--goals-per-transition 8"]),
+        ({"belief": True}, ["--belief", "--goal-mode desired"]),
+        ({"near_goals": 0}, ["--near-goals", "--belief"]),
+        ({"belief_filter": "none"}, ["--belief-filter", "--belief"]),
     ],
     ids=lambda value: "+".join(value),
 )

@@ -74,7 +74,6 @@ def build_agent(
         agent = functools.partial(
             BeliefSAC,
             classifier=classifier,
-            total_steps=config.total_steps,
             filter_name=config.belief_filter,
             near_goals=config.near_goals,
         )
@@ -97,6 +96,7 @@ def build_agent(
             **_storage(config, env),
         },
         policy_kwargs=policy_kwargs,
+        anneal_over=config.total_steps if config.anneal else None,
         target_bounds=(-1 / (1 - config.gamma), 0.0) if config.clip_targets else None,
     )
     if config.compile:

@@ -96,6 +96,8 @@ class TrainConfig:
 
     learning_rate: float = 1e-4
     """Adam's, for encoder, actor and critics."""
+    anneal: bool = False
+    """Learning rates fall linearly over total_steps, to a tenth."""
     batch_size: int = 256
     """Transitions an update."""
     gamma: float = 0.95
@@ -238,6 +240,6 @@ _SUFFIXES = {
     "n_steps": "n{}", "near_goals": "near{}", "belief_filter": "{}", "strides": "strides{}",
     "still_weight": "still{}", "n_envs": "envs{}",
     "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
-    "clip_targets": "clip", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
+    "clip_targets": "clip", "anneal": "anneal", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
     "learning_starts": "starts{}",
 }  # fmt: skip

@@ -142,7 +142,6 @@ class BeliefSAC(PixelSAC):
         classifier: sees.
         filter_name: of the beliefs.
         near_goals: as ``BeliefBuffer.sample_lesson``.
-        total_steps: env steps of the run, over which the classifier's learning rate falls to ``LAST_RATE`` of its own.
         learning_starts: env steps before the agent's first update; the classifier begins after a quarter of them.
         **kwargs: as ``PixelSAC``.
     """
@@ -150,14 +149,12 @@ class BeliefSAC(PixelSAC):
     replay_buffer: BeliefBuffer
     LESSONS, LESSON_SIZE = 3, 64  # classifier updates a vectorised step, and frames an update
     WARM_UP = 2  # as many times more of them before the agent's first update
-    LAST_RATE = 0.1
     NEAR = 0.7  # of the goals' spread
 
     def __init__(
         self,
         *args: Any,
         classifier: SuccessClassifier,
-        total_steps: int,
         learning_starts: int,
         filter_name: FilterName = "bilateral",
         near_goals: int = 16,
@@ -166,7 +163,7 @@ class BeliefSAC(PixelSAC):
         super().__init__(*args, learning_starts=learning_starts // 4, **kwargs)  # SB3 asks for no update before
         self.acts_from = self.updates_from = learning_starts
         self.classifier = classifier.to(self.device)
-        self.filter_name, self.near_goals, self.total_steps = filter_name, near_goals, total_steps
+        self.filter_name, self.near_goals = filter_name, near_goals
         self._under_way: Future[Any] | None = None
         self._teacher = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),))
 
@@ -186,7 +183,7 @@ class BeliefSAC(PixelSAC):
         spread = self.NEAR * classifier.spread.double().cpu().numpy()
         lessons = [buffer.sample_lesson(self.LESSON_SIZE, self.near_goals, spread) for _ in range(times * self.LESSONS)]
         episodes = [buffer.oldest_refreshed() for _ in range(times)]
-        rate = max(self.LAST_RATE, 1 - self.num_timesteps / self.total_steps)
+        rate = self.rate()
 
         def teach() -> tuple[torch.Tensor, list[tuple[Episode, Array]]]:
             losses = [classifier.learn(*lesson, rate) for lesson in lessons]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+from stable_baselines3.common.utils import update_learning_rate
 from torch.nn import functional as F
 
 from visual_her.encoders import Standardize
@@ -26,6 +27,8 @@ class PixelSAC(SAC):
     Args:
         random_actions: fraction of uniformly random actions in collection, beside the policy's own noise.
         target_bounds: TD targets are clipped to this range; ``None`` leaves them.
+        anneal_over: env steps over which the learning rates fall linearly to ``LAST_RATE`` of their first value; ``None``
+            leaves them.
         overlap: each update runs while the worker processes take the next step, whose actions were chosen before it.
 
     Attributes:
@@ -33,6 +36,7 @@ class PixelSAC(SAC):
             moving ``learning_starts`` instead would make SB3 act at random until then.
     """
 
+    LAST_RATE = 0.1
     updates_from: int
 
     def __init__(
@@ -40,6 +44,7 @@ class PixelSAC(SAC):
         *args: Any,
         random_actions: float = 0.0,
         target_bounds: tuple[float, float] | None = None,
+        anneal_over: int | None = None,
         overlap: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -51,7 +56,7 @@ class PixelSAC(SAC):
             if not hasattr(workers, "meanwhile"):
                 raise ValueError("overlap=True needs environments in other processes: use a WorkerVecEnv.")
             workers.meanwhile = self.catch_up  # type: ignore[union-attr]
-        self.random_actions, self.target_bounds = random_actions, target_bounds
+        self.random_actions, self.target_bounds, self.anneal_over = random_actions, target_bounds, anneal_over
         self.updates_from = self.learning_starts
         if self.device.type == "cuda":  # to validate a distribution is to wait for the GPU, at every action
             torch.distributions.Distribution.set_default_validate_args(False)
@@ -82,7 +87,8 @@ class PixelSAC(SAC):
             return
         self._fit_standardization()
         self.policy.set_training_mode(True)
-        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
+        for optimizer in (self.actor.optimizer, self.critic.optimizer):
+            update_learning_rate(optimizer, self.rate() * self.lr_schedule(1))
         for _ in range(gradient_steps):
             batch = self.replay_buffer.sample(batch_size)  # type: ignore[union-attr]
             critic_features, actor_features = encode(self.policy, batch.observations)
@@ -91,6 +97,10 @@ class PixelSAC(SAC):
             self._temperature_step(log_prob)
             self._target_step()
         self._n_updates += gradient_steps
+
+    def rate(self) -> float:
+        """What the learning rates are multiplied by at this step."""
+        return 1.0 if self.anneal_over is None else max(self.LAST_RATE, 1 - self.num_timesteps / self.anneal_over)
 
     def _critic_step(self, batch: DictReplayBufferSamples, features: torch.Tensor) -> None:
         """Mean squared TD error; with critic-encoder routing this is the only step that moves the encoder."""
