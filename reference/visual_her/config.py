@@ -240,6 +240,6 @@ _SUFFIXES = {
     "n_steps": "n{}", "near_goals": "near{}", "belief_filter": "{}", "strides": "strides{}",
     "still_weight": "still{}", "n_envs": "envs{}",
     "learning_rate": "lr{}", "batch_size": "batch{}", "gamma": "gamma{}", "tau": "tau{}", "ent_coef": "ent{}",
-    "clip_targets": "clip", "anneal": "anneal", "random_actions": "eps{}", "gradient_steps": "grad{}", "overlap": "overlap",
-    "learning_starts": "starts{}",
+    "clip_targets": "clip", "anneal": "anneal", "random_actions": "eps{}", "gradient_steps": "grad{}",
+    "overlap": "overlap", "learning_starts": "starts{}",
 }  # fmt: skip

@@ -27,8 +27,7 @@ class PixelSAC(SAC):
     Args:
         random_actions: fraction of uniformly random actions in collection, beside the policy's own noise.
         target_bounds: TD targets are clipped to this range; ``None`` leaves them.
-        anneal_over: env steps over which the learning rates fall linearly to ``LAST_RATE`` of their first value; ``None``
-            leaves them.
+        anneal_over: env steps over which learning rates fall linearly to ``LAST_RATE`` of what they were, if given.
         overlap: each update runs while the worker processes take the next step, whose actions were chosen before it.
 
     Attributes:
@@ -87,8 +86,10 @@ class PixelSAC(SAC):
             return
         self._fit_standardization()
         self.policy.set_training_mode(True)
+        learning_rate = self.rate() * self.lr_schedule(self._current_progress_remaining)
+        self.logger.record("train/learning_rate", learning_rate)
         for optimizer in (self.actor.optimizer, self.critic.optimizer):
-            update_learning_rate(optimizer, self.rate() * self.lr_schedule(1))
+            update_learning_rate(optimizer, learning_rate)
         for _ in range(gradient_steps):
             batch = self.replay_buffer.sample(batch_size)  # type: ignore[union-attr]
             critic_features, actor_features = encode(self.policy, batch.observations)

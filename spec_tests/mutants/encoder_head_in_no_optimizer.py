@@ -1,4 +1,4 @@
-"""The optimizer of the success classifier holds the convolutions and leaves out what turns keypoints into a position."""
+"""The success classifier's optimizer holds the convolutions, and not what turns keypoints into a position."""
 
 import torch
 from visual_her.classifier import SuccessClassifier
