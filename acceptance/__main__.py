@@ -10,11 +10,9 @@ import tyro
 from visual_her.errors import UsageError
 
 from acceptance import ablation as fields
-from acceptance import eyes as cameras
 from acceptance import first_updates as lessons
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
-from acceptance.shift import PAGE, measure
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -60,17 +58,6 @@ def first_updates(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
-def eyes(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
-    """Teaches what acceptance/eyes.csv does not hold yet, minutes each, and then writes acceptance/RESULTS.md.
-
-    Args:
-        seeds: of each camera.
-        jobs: at a time, each on a core.
-    """
-    cameras.look(seeds, jobs)
-    return results()
-
-
 def ablation(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     """Trains what acceptance/ablation.csv does not hold yet, ten minutes a run, and then writes acceptance/RESULTS.md.
 
@@ -82,17 +69,6 @@ def ablation(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
-def shift(checkpoint: Annotated[Path, tyro.conf.Positional], /, *, pad: int = 4) -> int:
-    """How far DrQ's random shift moves keypoints, against a push: writes acceptance/SHIFT.md.
-
-    Args:
-        checkpoint: of a privileged run on FetchPush, such as recipe laptop's.
-        pad: of the shift, in pixels.
-    """
-    PAGE.write_text(measure(checkpoint, pad=pad))
-    return 0
-
-
 if __name__ == "__main__":
     try:
         sys.exit(
@@ -102,9 +78,7 @@ if __name__ == "__main__":
                     "collect": add,
                     "ladder": ladder,
                     "first-updates": first_updates,
-                    "eyes": eyes,
                     "ablation": ablation,
-                    "shift": shift,
                 },
                 prog="python -m acceptance",
             )

@@ -2,6 +2,7 @@
 
 ``curves/ARM/seedN/`` holds ``progress.csv``, ``meta.json`` (config, commit, hardware, wall-clock) and, where the run
 was evaluated, ``eval.json``. ``arms.toml`` says of each arm what it is to show, written down before it was run.
+An arm with ``history`` there is of code that is gone: its runs stay as they are, and their config is not read.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from visual_her.errors import UsageError
 from visual_her.evaluation import track
 from visual_her.training import RunPaths
 
-from acceptance import ablation, eyes, first_updates
+from acceptance import ablation, first_updates
 from acceptance import ladder as rungs
 
 HERE = Path(__file__).parent
 CURVES, ARMS = HERE / "curves", HERE / "arms.toml"
-TRACKS = ("end to end", "privileged in training", "no pixels")
+TRACKS = ("end to end", "rewards alone", "no pixels")
 EXPLANATION = {
     "end to end": "The encoder learns from the critic's loss alone.",
-    "privileged in training": "The true position of the object teaches, too; evaluation sees pixels, proprioception "
-    "and desired goal only. Not to be compared with a row of another table.",
+    "rewards alone": "No network is given the object's position: a success classifier on relabelled rewards teaches "
+    "the encoder; HER itself reads achieved_goal, to choose goals and compute rewards.",
     "no pixels": "Nothing here is evidence of sight.",
 }
 
@@ -63,7 +64,7 @@ class Run:
         meta = json.loads((folder / "meta.json").read_text())
         series = {  # it may have gone on
             name: [(int(x), float(y)) for x, y in zip(*points, strict=True) if x <= meta["step"]]
-            for name, points in read_curve(folder).series.items()
+            for name, points in read_curve(folder, TrainConfig()).series.items()  # fields of its config may be gone
         }
         evaluation = folder / "eval.json"
         return cls(
@@ -138,15 +139,16 @@ def collect(checkpoint: Path, arm: str, results_dir: Path, curves: Path = CURVES
 
 
 def arms() -> dict[str, dict[str, str]]:
-    """Name -> ``command``, ``expected`` and, after the run, ``found``."""
+    """Name -> ``command``, ``expected``, after the run ``found``, and ``history`` where the command works no more."""
     return tomllib.loads(ARMS.read_text())
 
 
-def runs(curves: Path) -> list[Run]:
-    """Every committed run, in the order of ``arms.toml`` and of the seeds."""
+def runs(curves: Path, *, history: bool = False) -> list[Run]:
+    """The committed runs of arms that are history, or of all others, in the order of ``arms.toml`` and the seeds."""
     found = [Run.read(path.parent) for path in curves.glob("*/seed*/progress.csv")]
     order = list(arms())
-    return sorted(found, key=lambda run: (order.index(run.arm), run.meta["seed"]))
+    chosen = [run for run in found if ("history" in arms()[run.arm]) == history]
+    return sorted(chosen, key=lambda run: (order.index(run.arm), run.meta["seed"]))
 
 
 def page(curves: Path) -> str:
@@ -165,11 +167,16 @@ def page(curves: Path) -> str:
     learned = first_updates.rows(first_updates.read())
     if learned:
         parts += [FIRST_UPDATES, _table(FIRST_UPDATES_COLUMNS, learned)]
-    seen = eyes.rows(eyes.read())
-    if seen:
-        parts += [EYES, _table(EYES_COLUMNS, seen)]
+    past = [(*run.row(), run.evaluation["track"] if run.evaluation else "-") for run in runs(curves, history=True)]
+    if past:
+        parts += [HISTORY, _table((*COLUMNS, "Track"), past)]
     described = [
-        (f"`{name}`", f"`{arm['command']}`", arm["expected"], arm.get("found", "not run yet"))
+        (
+            f"`{name}`",
+            f"`{arm['command']}`" + (f" at commit {arm['history']}" if "history" in arm else ""),
+            arm["expected"],
+            arm.get("found", "not run yet"),
+        )
         for name, arm in arms().items()
     ]
     parts += ["## The arms", _table(("Arm", "Command", "Expected, before it was run", "Found"), described), CHAPTER]
@@ -218,23 +225,25 @@ than a little. `fast-state` is the last arm but one now: the chapter's, wherever
 FIRST_UPDATES_COLUMNS = ("", "Before", "After, each seed", "Spread", "Expected, before any was run")
 FIRST_UPDATES = """## What the critic's loss teaches the encoder first
 
-`python -m acceptance first-updates`, from [`first_updates.py`](first_updates.py): FetchPush, recipe `fast` with 8 envs,
-batches of 128, one frame of 42x42, 2 updates a vectorised step, and where nothing else is said no DrQ, torch's initial
-weights, tau 0.02, 3 hidden layers and one goal a transition, as `fast` was then. The linear probe's error, how far the
-puck is from where the features put it, after 16,000 random steps and after 1,000 updates more, from 4,000 transitions;
-*spread* is the features' mean standard deviation then. Nothing succeeds so early: it says how soon the encoder begins
-to see, and a longer run (`push-42-ortho`, below) lost what it had gained. Wrong expectations: all arms but ortho_init
-and the shared encoder did better than was written down, DrQ by 4 pixels most of all; tau 0.005 did not help; eight
-goals did less than was expected on one seed, and half as many pictures and random goals worse on one each."""
+`python -m acceptance first-updates`, from [`first_updates.py`](first_updates.py): FetchPush end to end, with batches of
+128 and one frame of 42x42, and where nothing else is said no DrQ, torch's initial weights, tau 0.02 and 3 hidden
+layers, as recipe `fast` was then. The linear probe's error, how far the puck is from where the features put it, after
+16,000 random steps and after 1,000 updates more, from 4,000 transitions; *spread* is the features' mean standard
+deviation then. Nothing succeeds so early: it says how soon the encoder begins to see, and a longer run
+(`push-42-ortho`, below) lost what it had gained. Wrong expectations: all arms but ortho_init and the shared encoder did
+better than was written down, DrQ by 4 pixels most of all; tau 0.005 did not help. Three more arms in
+[`first_updates.csv`](first_updates.csv), with eight goals a transition, are history: commit cc234e2 is the last that
+has their fields."""
 
-EYES_COLUMNS = ("", "Median, each seed", "95th percentile", "Within 5 cm", "Expected, before any was run")
-EYES = """## Camera and goal marker
+HISTORY = """## History: arms of code that is no longer there
 
-`python -m acceptance eyes`, from [`eyes.py`](eyes.py): how far the encoder of recipe `laptop` is off on fresh frames of
-FetchPush after one lesson of the same length under each (4,000 frames, 84x84 where nothing else is said, 4,000 updates
-of 32; pucks and grippers anywhere in reach). The task's tolerance is 5 cm. It says how well the puck can be seen, not
-what becomes of a policy. Wrong expectations: the marker did no harm in the table camera, and the default camera was
-less than twice as bad. `-dirty` in some commits of [`eyes.csv`](eyes.csv): tables had changed, no code."""
+Their commands work at the commit that *The arms* names, and their figures do not change. *Privileged in training*: the
+true position of the object taught, too, and evaluation saw pixels, proprioception and desired goal only; not to be
+compared with a row of another table. `push-42` and what is named after it were end to end, `fast-state-random` saw no
+pixels; none of them was evaluated.
+
+[`eyes.csv`](eyes.csv) (how well a puck can be seen under a camera) and [`SHIFT.md`](SHIFT.md) were made by code that is
+gone, too; commit cc234e2 is the last that has it."""
 
 CHAPTER = """## The chapter's figures, beside them
 
