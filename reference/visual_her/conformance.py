@@ -507,7 +507,7 @@ class Reference:
 
 
 IMPLEMENTATION = Reference()
-FAST, SIGHT, DEMO = Reference("fast"), Reference("sight"), Reference("demo")
+SIGHT, DEMO = Reference("sight"), Reference("demo")
 
 
 def _agent(config: TrainConfig, observation_space: gym.spaces.Dict, action_space: gym.spaces.Box) -> PixelSAC:
