@@ -284,6 +284,7 @@ def test_a_value_at_its_limit_is_accepted(changes: dict[str, Any]) -> None:
         ({"encoder": "nature", "image_size": 35}, ["--encoder nature", "--image-size"]),
         ({"pixels": False, "proprio": False, "goal_mode": "none"}, ["--no-pixels"]),
         ({"belief": True}, ["--belief", "--goal-mode desired"]),
+        ({"encoder": "nature", "strides": (2, 2, 1, 1)}, ["--strides", "--encoder nature"]),
         ({"near_goals": 0}, ["--near-goals", "--belief"]),
         ({"belief_filter": "none"}, ["--belief-filter", "--belief"]),
     ],

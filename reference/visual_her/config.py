@@ -160,13 +160,18 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+    def from_json(cls, values: dict[str, Any], *, any_version: bool = False) -> TrainConfig:
         """The config that ``to_json`` described.
+
+        Args:
+            values: what it gave.
+            any_version: leaves out the fields of other versions, for who reads a curve and trains nothing.
 
         Raises:
             UsageError: a field of another version.
         """
-        values = {name: value for name, value in values.items() if (name, value) not in _RETIRED}
+        retired = {name for name, harmless in _RETIRED.items() if any_version or values.get(name) == harmless}
+        values = {name: value for name, value in values.items() if name not in retired}
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise UsageError(f"unknown field {sorted(unknown)[0]!r} in the stored config: use its version.")
@@ -188,8 +193,8 @@ def _is_a(value: Any, hint: Any) -> bool:
     return type(value) in options or (type(value) is int and float in options)
 
 
-# Fields of earlier versions that are no more, where they had done nothing.
-_RETIRED = (("privileged", False), ("goals_per_transition", 1), ("her_random_goals", 0.0))
+# Fields of earlier versions that are no more, with the value at which they did nothing.
+_RETIRED: dict[str, Any] = {"privileged": False, "goals_per_transition": 1, "her_random_goals": 0.0}
 
 # Fields that do not change what is learned, or that stand in a file name of their own: never part of the tag.
 RUN_FIELDS = frozenset(

@@ -109,7 +109,7 @@ def read_curve(folder: Path, config: TrainConfig | None = None) -> Curve:
     metas = sorted([*folder.glob("*.meta.json"), *folder.glob("meta.json")])
     meta = json.loads(metas[-1].read_text()) if metas else {}
     if config is None and "config" in meta:
-        config = TrainConfig.from_json(meta["config"])
+        config = TrainConfig.from_json(meta["config"], any_version=True)
     if (folder / "progress.csv").exists():
         series = _from_csv(folder / "progress.csv")
     elif any(folder.rglob("events.out.tfevents.*")):

@@ -16,7 +16,7 @@ FAST_STATE = TrainConfig(
 LAPTOP = dataclasses.replace(
     FAST_STATE, full_state=False, belief=True, goal_mode="desired", goal_marker="hidden", camera="close",
     frame_stack=1, image_size=42, strides=(2, 2, 1, 1), precision="auto", n_steps=3, batch_size=512, still_weight=0.2,
-    learning_starts=8_000, anneal=True,
+    learning_starts=8_000, anneal=True, buffer_size=150_000,
 )  # fmt: skip
 
 FAST = dataclasses.replace(LAPTOP, image_size=84, n_envs=16, gradient_steps=4)

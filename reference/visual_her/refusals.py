@@ -153,6 +153,10 @@ def _contradictions(config: TrainConfig) -> list[tuple[bool, str]]:
             "--no-spatial-softmax does nothing with --encoder nature, which has none: drop one of the two.",
         ),
         (
+            nature and config.strides != CHAPTER.strides,
+            "--strides does nothing with --encoder nature, whose strides are its own: drop one of the two.",
+        ),
+        (
             nature and config.image_size < 36,
             "--encoder nature needs --image-size 36 or more.",
         ),
