@@ -387,6 +387,8 @@ class Reference:
         episode_length: int,
         drq_pad: int = 0,
         seed: int = 0,
+        n_steps: int = 1,
+        gamma: float = 0.95,
     ) -> ReferenceReplay:
         """``HerFrameBuffer`` in memory."""
         return ReferenceReplay(
@@ -401,6 +403,8 @@ class Reference:
                 episode_length=episode_length,
                 drq_pad=drq_pad,
                 seed=seed,
+                n_steps=n_steps,
+                gamma=gamma,
             )
         )
 
@@ -535,6 +539,7 @@ def _samples(batch: Batch) -> DictReplayBufferSamples:
         next_observations=tensors(batch.next_observations),
         dones=torch.as_tensor(batch.terminated, dtype=torch.float32)[:, None],
         rewards=torch.as_tensor(batch.rewards, dtype=torch.float32)[:, None],
+        discounts=None if batch.discounts is None else torch.as_tensor(batch.discounts, dtype=torch.float32)[:, None],
     )
 
 
@@ -545,4 +550,5 @@ def _batch(drawn: DictReplayBufferSamples) -> Batch:
         next_observations={key: value.numpy() for key, value in drawn.next_observations.items()},
         rewards=drawn.rewards.numpy()[:, 0],
         terminated=drawn.dones.numpy()[:, 0],
+        discounts=None if drawn.discounts is None else drawn.discounts.numpy()[:, 0],
     )

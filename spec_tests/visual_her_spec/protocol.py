@@ -61,6 +61,8 @@ class Batch:
         next_observations: like ``observations``.
         rewards: (B,).
         terminated: (B,), 1.0 where the task ended; a truncation is 0.0.
+        discounts: (B,), what the next value is multiplied by: gamma to the power of the steps between the two
+            observations, of ``Capability.N_STEP``. ``None`` stands for one step, and gamma.
     """
 
     observations: dict[str, Array]
@@ -68,6 +70,7 @@ class Batch:
     next_observations: dict[str, Array]
     rewards: Array
     terminated: Array
+    discounts: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,8 +353,13 @@ class Implementation(Protocol):
         episode_length: int,
         drq_pad: int = 0,
         seed: int = 0,
+        n_steps: int = 1,
+        gamma: float = 0.95,
     ) -> ReplayProbe:
-        """An empty buffer for ``capacity`` transitions in episodes of ``episode_length`` steps."""
+        """An empty buffer for ``capacity`` transitions in episodes of ``episode_length`` steps.
+
+        ``n_steps`` and ``gamma`` are given where ``Capability.N_STEP`` is claimed, and only there.
+        """
 
     def make_belief_agent(
         self,
