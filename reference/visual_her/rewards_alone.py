@@ -54,8 +54,8 @@ class BeliefBuffer(HerFrameBuffer):
             spread: of that noise, (D,) in metres.
 
         Returns:
-            uint8 (B, 3, H, W), shifted as DrQ does; (B, G, D) in metres; (B, G), 0 or 1. G is ``FUTURE_GOALS``, the
-            desired goal, and ``near_goals``.
+            uint8 (B, 3, H, W), shifted as DrQ does; (B, G, D) in metres; (B, G), 1 where the reward is 0 or more, which
+            is that of success, and 0 elsewhere. G is ``FUTURE_GOALS``, the desired goal, and ``near_goals``.
         """
         assert self._frames is not None
         envs, slots = self._draw_transitions(batch_size)
