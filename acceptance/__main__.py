@@ -11,6 +11,7 @@ from visual_her.errors import UsageError
 
 from acceptance import ablation as fields
 from acceptance import first_updates as lessons
+from acceptance import gpu as minute
 from acceptance import ladder as rungs
 from acceptance.evidence import CURVES, collect, page
 
@@ -69,6 +70,29 @@ def ablation(*, seeds: tuple[int, ...] = (0, 1, 2), jobs: int = 1) -> int:
     return results()
 
 
+def gpu(
+    *,
+    out: Path,
+    recipe: str = "fast",
+    seed: int = 200,
+    minutes: float = 6.0,
+    episodes: int = 400,
+    device: str = "cuda",
+) -> int:
+    """Measures renderer and speeds, trains a recipe until its minutes are over, and evaluates it.
+
+    Args:
+        out: the folder to leave everything in.
+        recipe: its name.
+        seed: of the run.
+        minutes: of training.
+        episodes: of the evaluation.
+        device: cpu, cuda, or auto.
+    """
+    minute.measure(out, name=recipe, seed=seed, minutes=minutes, episodes=episodes, device=device)
+    return 0
+
+
 if __name__ == "__main__":
     try:
         sys.exit(
@@ -79,6 +103,7 @@ if __name__ == "__main__":
                     "ladder": ladder,
                     "first-updates": first_updates,
                     "ablation": ablation,
+                    "gpu": gpu,
                 },
                 prog="python -m acceptance",
             )
