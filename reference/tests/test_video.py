@@ -13,7 +13,7 @@ from visual_her import video
 from visual_her.cli import run
 from visual_her.rendering import Camera, FrameRenderer
 from visual_her.vec_env import make_task
-from visual_her.video import ESTIMATED, KEYPOINT, TRUE, project
+from visual_her.video import BELIEVED, ESTIMATED, KEYPOINT, TRUE, project
 
 FLAGS = (
     "--no-drq --goal-mode desired --image-size 42 --num-filters 4 --batch-size 8 --net-arch 8 8 --n-envs 1 "
@@ -21,7 +21,7 @@ FLAGS = (
 )
 
 
-@pytest.mark.parametrize("camera", ["default", "table"])
+@pytest.mark.parametrize("camera", ["default", "table", "close"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_position_is_projected_onto_the_pixels_that_show_it(camera: Camera, seed: int) -> None:
     task = make_task("FetchPush-v4")
@@ -38,7 +38,9 @@ def test_a_position_is_projected_onto_the_pixels_that_show_it(camera: Camera, se
         task.close()
 
 
-@pytest.mark.parametrize("recipe", ["--critic-encoder", "--encoder nature --critic-encoder", "--no-spatial-softmax"])
+@pytest.mark.parametrize(
+    "recipe", ["--critic-encoder", "--encoder nature --critic-encoder", "--no-spatial-softmax", "--belief"]
+)
 def test_a_checkpoint_is_filmed(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["train", "--env", "FetchReach-v4", *recipe.split(), *FLAGS.split()]) == 0
@@ -53,8 +55,8 @@ def test_a_checkpoint_is_filmed(recipe: str, tmp_path: Path, monkeypatch: pytest
     with Image.open("film.gif") as film:
         assert getattr(film, "n_frames", 0) == 51
     colours = {tuple(colour) for colour in np.unique(pictures[0][0].reshape(-1, 3), axis=0).tolist()}
-    assert {TRUE, ESTIMATED} <= colours
-    assert (KEYPOINT in colours) == (recipe == "--critic-encoder")
+    assert {TRUE, BELIEVED if recipe == "--belief" else ESTIMATED} <= colours
+    assert (KEYPOINT in colours) == (recipe in ("--critic-encoder", "--belief"))
     assert run(line) == 2, "an existing film was overwritten"
 
 

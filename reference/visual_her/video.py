@@ -70,9 +70,9 @@ def record(
         if estimate is not None:
             _cross(drawing, project(eye, estimate(observation)) * SIDE, ESTIMATED)
         if isinstance(agent, BeliefSAC):
-            (seen,), state = agent.believe(observation["pixels"], state)
-            x, y = project(eye, seen[:3]) * SIDE
-            radius = abs(project(eye, seen[:3] + np.array([0, seen[3], 0]))[0] * SIDE - x)
+            (estimated,), state = agent.believe(observation["pixels"], state)
+            x, y = project(eye, estimated[:3]) * SIDE
+            radius = abs(project(eye, estimated[:3] + np.array([0, estimated[3], 0]))[0] * SIDE - x)
             drawing.ellipse((x - radius, y - radius, x + radius, y + radius), outline=ESTIMATED)
             _cross(drawing, np.array([x, y]), ESTIMATED)
             _cross(drawing, project(eye, filtered(state, agent.filter_name)[0]) * SIDE, BELIEVED)
