@@ -32,7 +32,8 @@ def test_a_position_is_projected_onto_the_pixels_that_show_it(camera: Camera, se
         segments = renderer.segment()
         puck = (segments[..., 0] == model.geom("object0").id) & (segments[..., 1] == mujoco.mjtObj.mjOBJ_GEOM)
         seen = np.argwhere(puck).mean(axis=0)[::-1] + 0.5  # (column, row)
-        assert np.abs(project(renderer, data.geom("object0").xpos) * 200 - seen).max() < 2.5
+        bound = 4 if camera == "close" else 2.5  # pixels: the faces that are seen lie nearer, which shows close up
+        assert np.abs(project(renderer, data.geom("object0").xpos) * 200 - seen).max() < bound
     finally:
         renderer.close()
         task.close()
