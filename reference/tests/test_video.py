@@ -22,7 +22,7 @@ FLAGS = (
 
 
 @pytest.mark.parametrize("camera", ["default", "table", "close"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2, 3])  # at the reset of seed 0 the gripper hides the puck from camera close
 def test_a_position_is_projected_onto_the_pixels_that_show_it(camera: Camera, seed: int) -> None:
     task = make_task("FetchPush-v4")
     task.reset(seed=seed)
@@ -32,8 +32,7 @@ def test_a_position_is_projected_onto_the_pixels_that_show_it(camera: Camera, se
         segments = renderer.segment()
         puck = (segments[..., 0] == model.geom("object0").id) & (segments[..., 1] == mujoco.mjtObj.mjOBJ_GEOM)
         seen = np.argwhere(puck).mean(axis=0)[::-1] + 0.5  # (column, row)
-        bound = 4 if camera == "close" else 2.5  # pixels: the faces that are seen lie nearer, which shows close up
-        assert np.abs(project(renderer, data.geom("object0").xpos) * 200 - seen).max() < bound
+        assert np.abs(project(renderer, data.geom("object0").xpos) * 200 - seen).max() < 2.5
     finally:
         renderer.close()
         task.close()
