@@ -48,6 +48,8 @@ class CompressedReference(Reference):
         episode_length: int,
         drq_pad: int = 0,
         seed: int = 0,
+        n_steps: int = 1,
+        gamma: float = 0.95,
     ) -> ReferenceReplay:
         """``HerFrameBuffer`` with the default claim, which the specification's noise outgrows."""
         return ReferenceReplay(
@@ -62,6 +64,8 @@ class CompressedReference(Reference):
                 episode_length=episode_length,
                 drq_pad=drq_pad,
                 seed=seed,
+                n_steps=n_steps,
+                gamma=gamma,
                 storage="compressed",
             )
         )
