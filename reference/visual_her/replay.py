@@ -94,6 +94,8 @@ class HerFrameBuffer(ReplayBuffer):
         _check_layout(buffer_size, observation_space, n_envs, n_sampled_goal, episode_length, frame_channels)
         self.compute_reward = compute_reward
         self.n_sampled_goal, self.still_weight = n_sampled_goal, still_weight
+        if n_steps < 1:
+            raise ValueError(f"n_steps={n_steps} sums up no reward: use at least 1.")
         self.n_steps, self.gamma = n_steps, gamma
         self.slots = slots_of(buffer_size, n_envs, episode_length)
         if seed is None:

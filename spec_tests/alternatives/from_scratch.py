@@ -230,7 +230,8 @@ class Agent:
         features = self.roles["target_encoder"](following)
         values = self.roles["target_critic"](features, actions).amin(1) - ENTROPY * log_probability
         rewards, terminated = (torch.as_tensor(x, dtype=torch.float32) for x in (batch.rewards, batch.terminated))
-        return rewards + GAMMA * (1 - terminated) * values
+        discounts = GAMMA if batch.discounts is None else torch.as_tensor(batch.discounts, dtype=torch.float32)
+        return rewards + discounts * (1 - terminated) * values
 
     def update(self, batch: Batch, *, critic: bool = True, actor: bool = True) -> float:
         """One step of both losses, or of one, in one backward pass; returns their sum."""
@@ -346,6 +347,11 @@ Episode = dict[str, Array]
 """``frames`` (T + 1, 3, H, W), vectors (T + 1, n), ``actions`` (T, A), ``rewards`` and ``terminated`` (T,)."""
 
 
+def picked(episodes: list[Episode], key: str, steps: Array) -> Array:
+    """What each episode has at its step, (B, ...)."""
+    return np.stack([episode[key][step] for episode, step in zip(episodes, steps, strict=True)])
+
+
 class EpisodeReplay:
     """A list of complete episodes, the oldest first; each frame is stored once.
 
@@ -358,15 +364,18 @@ class EpisodeReplay:
         compute_reward: of the task.
         drq_pad: of the random shift.
         seed: of draws and shifts.
+        n_steps: rewards that are summed up, as far as the episode goes.
+        gamma: their discount.
     """
 
     def __init__(
         self, observation_space: spaces.Dict, *, capacity: int, n_sampled_goal: int, compute_reward: RewardFunction,
-        drq_pad: int = 0, seed: int = 0,
+        drq_pad: int = 0, seed: int = 0, n_steps: int = 1, gamma: float = GAMMA,
     ) -> None:  # fmt: skip
         self.vector_keys = [key for key in observation_space.spaces if key != "pixels"]
         self.depth = (observation_space["pixels"].shape or (0,))[0] // 3
         self.capacity, self.k, self.compute_reward, self.pad = capacity, n_sampled_goal, compute_reward, drq_pad
+        self.n_steps, self.gamma = n_steps, gamma
         self.rng, self.generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         self.episodes: list[Episode] = []
         self.ends = np.zeros(0, np.intp)
@@ -395,23 +404,26 @@ class EpisodeReplay:
         episodes = [self.episodes[index] for index in which]
         lengths = np.array([len(episode["actions"]) for episode in episodes])
         steps = flat - (self.ends[which] - lengths)
-        before, after = self._observations(episodes, steps), self._observations(episodes, steps + 1)
-        outcome = {
-            key: np.stack([episode[key][step] for episode, step in zip(episodes, steps, strict=True)])
-            for key in ("actions", "rewards", "terminated")
-        }
-        rewards = outcome["rewards"].astype(np.float32)
+        ends = np.minimum(steps + self.n_steps, lengths)
+        before, after = self._observations(episodes, steps), self._observations(episodes, ends)
         if share := batch_size * self.k // (self.k + 1):
             later = self.rng.integers(steps[:share] + 1, lengths[:share] + 1)
             goals = np.stack([episodes[row]["achieved_goal"][later[row]] for row in range(share)])
             before["desired_goal"][:share] = after["desired_goal"][:share] = goals
-            rewards[:share] = self.compute_reward(after["achieved_goal"][:share], goals, {})
+        returns = np.zeros(batch_size)
+        for ahead in reversed(range(self.n_steps)):  # from the window's end to its beginning
+            at = np.minimum(steps + ahead, lengths - 1)
+            rewards = picked(episodes, "rewards", at).astype(np.float64)
+            if share:
+                rewards[:share] = self.compute_reward(picked(episodes, "achieved_goal", at + 1)[:share], goals, {})
+            returns = np.where(steps + ahead < ends, rewards + self.gamma * returns, returns)
         return Batch(
             observations=before,
-            actions=outcome["actions"],
+            actions=picked(episodes, "actions", steps),
             next_observations=after,
-            rewards=rewards,
-            terminated=outcome["terminated"].astype(np.float32),
+            rewards=returns.astype(np.float32),
+            terminated=picked(episodes, "terminated", ends - 1).astype(np.float32),
+            discounts=(self.gamma ** (ends - steps)).astype(np.float32),
         )
 
     def size(self) -> int:
@@ -464,7 +476,7 @@ class FromScratch:
     version = "1"
     capabilities = frozenset(
         {Capability.CRITIC_ENCODER, Capability.TARGET_ENCODER, Capability.SPATIAL_SOFTMAX}
-        | {Capability.GOAL_MODES, Capability.RANDOM_SHIFT}
+        | {Capability.GOAL_MODES, Capability.RANDOM_SHIFT, Capability.N_STEP}
     )
     tau, gamma, entropy_coefficient = TAU, GAMMA, ENTROPY
 

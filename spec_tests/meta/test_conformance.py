@@ -95,6 +95,13 @@ def with_tensors(arrays: dict[str, Any]) -> dict[str, Any]:
     return {key: torch.as_tensor(value) for key, value in arrays.items()}
 
 
+def of_one_step(*arguments: Any, **options: Any) -> Any:
+    """``make_replay`` of an adapter that knows nothing of several steps."""
+    if {"n_steps", "gamma"} & set(options):
+        raise TypeError("make_replay() got an unexpected keyword argument 'n_steps'")
+    return Reference().make_replay(*arguments, **options)
+
+
 def with_batch(**fields: Callable[[Any], Any]) -> Reference:
     """The reference, but fields of its replay's batches are something else."""
 
@@ -246,6 +253,11 @@ REPLAYS = {
         with_batch(rewards=lambda rewards: rewards[:, None]),
         "sample(...).rewards is shape (3, 1): give (batch,)",
     ),
+    "discounts (B, 1)": (
+        with_batch(discounts=lambda discounts: None if discounts is None else discounts[:, None]),
+        "sample(...).discounts is shape (3, 1): give (batch,)",
+    ),
+    "n_steps not taken": (has(make_replay=of_one_step), "make_replay raised TypeError"),
     "observations tensors": (
         with_batch(observations=with_tensors),
         "sample(...).observations has Tensor for 'achieved_goal': give a NumPy array",
@@ -288,7 +300,7 @@ def test_what_is_not_claimed_is_not_called() -> None:
     adapter = has(capabilities=frozenset(), random_shift=None, learn=None, train=None, evaluate=None)
     vars(adapter).update(
         make_encoder=lambda *a, **o: Without(Reference().make_encoder(*a, **o), feature_map=None, keypoints=None),
-        make_replay=lambda *a, **o: Without(Reference().make_replay(*a, **o), nbytes=None),
+        make_replay=lambda *a, **o: Without(of_one_step(*a, **o), nbytes=None),
     )
     report = check_adapter_only(adapter)
     assert (report.verdict, report.exit_code) == (Verdict.ADAPTER_USABLE, 0), report.headline()

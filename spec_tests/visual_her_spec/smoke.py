@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,9 @@ def _agent(impl: Implementation) -> None:
         if not isinstance(loss, Real):  # whose value no requirement reads
             raise AdapterError(f"{update} returns {_shown(loss)}: return the loss, a float.")
     _call(agent, "update_target")
-    _array("td_target returns", _call(agent, "td_target", batch), (4,), "return (batch,)")
+    several = [replace(batch, discounts=np.full(4, 0.5, np.float32))] if Capability.N_STEP in impl.capabilities else []
+    for given in (batch, *several):
+        _array("td_target returns", _call(agent, "td_target", given), (4,), "return (batch,)")
     _acts(agent)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "agent.zip"
@@ -221,6 +223,8 @@ def _replay(impl: Implementation) -> None:
     _contents(replay)
     if Capability.FRAME_DEDUPLICATION in impl.capabilities:
         _is_int("nbytes", _call(replay, "nbytes"))
+    if Capability.N_STEP in impl.capabilities:
+        _contents(_filled_replay(impl, n_steps=3, gamma=0.5))
 
 
 def _replay_file(impl: Implementation) -> None:
@@ -231,8 +235,8 @@ def _replay_file(impl: Implementation) -> None:
         _is_int("size", _call(restored, "size"))
 
 
-def _filled_replay(impl: Implementation) -> Any:
-    replay = _empty_replay(impl)
+def _filled_replay(impl: Implementation, **options: Any) -> Any:
+    replay = _empty_replay(impl, **options)
     for episode in range(2):
         for step in range(EPISODE_LENGTH):
             now, after = _observation_at(episode, step), _observation_at(episode, step + 1)
@@ -241,7 +245,7 @@ def _filled_replay(impl: Implementation) -> Any:
     return replay
 
 
-def _empty_replay(impl: Implementation) -> Any:
+def _empty_replay(impl: Implementation, **options: Any) -> Any:
     values = {key: value[0] for key, value in _observation_at(0, 0).items()}
     space = spaces.Dict(
         {
@@ -254,7 +258,7 @@ def _empty_replay(impl: Implementation) -> Any:
     shift = {"drq_pad": 2} if Capability.RANDOM_SHIFT in impl.capabilities else {}
     return _made(
         impl, "make_replay", "a ReplayProbe", space, spaces.Box(-1.0, 1.0, (2,), np.float32), capacity=40, n_envs=1,
-        n_sampled_goal=4, compute_reward=compute_reward, episode_length=EPISODE_LENGTH, **shift,
+        n_sampled_goal=4, compute_reward=compute_reward, episode_length=EPISODE_LENGTH, **shift, **options,
     )  # fmt: skip
 
 
@@ -283,6 +287,8 @@ def _contents(replay: Any) -> None:
     _array("sample(...).actions is", batch.actions, (3, 2), "give (batch, actions)")
     _array("sample(...).rewards is", batch.rewards, (3,), "give (batch,)")
     _array("sample(...).terminated is", batch.terminated, (3,), "give (batch,)")
+    if batch.discounts is not None:
+        _array("sample(...).discounts is", batch.discounts, (3,), "give (batch,)")
 
 
 def _attribute(owner: Any, name: str) -> Any:
