@@ -32,8 +32,9 @@ CURVES, ARMS = HERE / "curves", HERE / "arms.toml"
 TRACKS = ("end to end", "rewards alone", "no pixels")
 EXPLANATION = {
     "end to end": "The encoder learns from the critic's loss alone.",
-    "rewards alone": "No network is given the object's position: a success classifier on relabelled rewards teaches "
-    "the encoder; HER itself reads achieved_goal, to choose goals and compute rewards.",
+    "rewards alone": "No network has the object's position among its inputs or as a target: a success classifier on "
+    "relabelled rewards teaches the encoder; replay reads achieved_goal, to choose goals, to compute rewards, and to "
+    "draw episodes with contact more often. Goals near what was achieved are among those that the classifier gets.",
     "no pixels": "Nothing here is evidence of sight.",
 }
 

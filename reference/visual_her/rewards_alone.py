@@ -1,7 +1,8 @@
 """The track "rewards alone": SAC + HER on a belief, which a success classifier learns from relabelled rewards.
 
-HER reads ``achieved_goal`` to choose goals and to compute rewards, as HER does. Encoder, belief, actor and critics
-receive pictures, proprioception, goals and rewards, and nothing else. The encoder has one teacher, the classifier's
+Replay reads ``achieved_goal`` to choose goals, to compute rewards and, by ``still_weight``, to draw episodes with contact
+more often. Encoder, belief, actor and critics receive pictures, proprioception, goals and rewards, and nothing else; of
+the goals that the encoder learns from most are near what was achieved (``near_goals``). The encoder has one teacher, the classifier's
 loss: the belief is stored in the replay as a vector, so that no gradient of actor or critics can reach it.
 """
 
@@ -28,7 +29,7 @@ Episode = tuple[int, int, int]  # env, first slot, final slot
 class BeliefBuffer(HerFrameBuffer):
     """``HerFrameBuffer`` whose transitions hold beliefs instead of pixels; its frames are for the classifier.
 
-    When an episode ends its beliefs are smoothed; ``refreshed`` renews them with what the classifier sees by then.
+    When an episode ends its beliefs are smoothed; ``refresh`` renews them with what the classifier sees by then.
 
     Args:
         *args: as ``HerFrameBuffer``; the observations have ``estimate`` and ``belief``.
@@ -36,7 +37,7 @@ class BeliefBuffer(HerFrameBuffer):
         **kwargs: as ``HerFrameBuffer``.
     """
 
-    FUTURE_GOALS = 4  # of a frame's own episode, beside the desired goal
+    FUTURE_GOALS = 4  # achieved in a frame's own episode from this instant on; beside them the desired goal
     SAMPLES_PIXELS = False
 
     def __init__(self, *args: Any, filter_name: FilterName = "bilateral", **kwargs: Any) -> None:
