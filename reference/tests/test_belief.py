@@ -11,8 +11,10 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
+from visual_her import training
 from visual_her.belief import MEMORY, BeliefVecEnv, filtered, remember, smoothed, start_history
 from visual_her.classifier import SuccessClassifier
+from visual_her.conformance import Reference
 from visual_her.memory import keep_freed_memory
 from visual_her.recipes import RECIPES
 
@@ -161,3 +163,17 @@ def test_freed_memory_is_kept() -> None:
 def test_laptop_reads_no_position() -> None:
     _, laptop = RECIPES["laptop"]
     assert (laptop.belief, laptop.goal_mode, laptop.goal_marker) == (True, "desired", "hidden")
+
+
+def test_a_classifier_that_is_not_finite_is_never_written_over_a_checkpoint() -> None:
+    """It counts as the policy does when a run ends with numbers that are not finite."""
+    goal = spaces.Box(-np.inf, np.inf, (3,), np.float64)
+    space = spaces.Dict(
+        {"pixels": spaces.Box(0, 255, (3, 16, 16), np.uint8), "achieved_goal": goal, "desired_goal": goal}
+    )
+    actions = spaces.Box(-1, 1, (2,), np.float32)
+    agent = Reference().make_belief_agent(space, actions, n_envs=1, compute_reward=lambda *_: 0, episode_length=5).agent
+    assert training._finite(agent)
+    with torch.no_grad():
+        agent.classifier.network.position.weight[0, 0] = torch.nan
+    assert not training._finite(agent)

@@ -84,7 +84,7 @@ def test_a_compiled_encoder_is_the_same_but_for_rounding() -> None:
             assert torch.nn.functional.cosine_similarity(exact[name], other[name], dim=0) >= 0.9999, name
 
 
-def test_auto_is_bfloat16_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bfloat16_on_a_cpu_with_amx(monkeypatch: pytest.MonkeyPatch) -> None:
     auto = dataclasses.replace(CONFIG, precision="auto", device="cpu")
     for amx, wanted in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx})

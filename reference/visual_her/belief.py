@@ -1,7 +1,7 @@
 """A belief about the object: what an episode's frames say together, instead of what one of them says.
 
-TD learning bears an error that stays, not one that changes with every frame: an independent error of 8 mm goes into
-each target, where one step of a push is worth less. So estimates are averaged over time by a bilateral mean (Tomasi &
+TD learning bears an error that stays, not one that changes with every frame: an independent error goes into each
+target, where one step of a push can be worth less. So estimates are averaged over time by a bilateral mean (Tomasi &
 Manduchi 1998), which weighs an estimate by how near it is in time, by how sure it is, and by whether it could be of the
 same place; an object that moves is not smeared. Acting *filters*: frames so far. Replay *smooths*: it knows the future.
 """

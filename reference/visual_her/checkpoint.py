@@ -24,7 +24,6 @@ from visual_her.config import TrainConfig
 from visual_her.errors import UsageError
 from visual_her.refusals import check
 from visual_her.replay import HerFrameBuffer
-from visual_her.rewards_alone import BeliefSAC
 from visual_her.sac import PixelSAC
 
 FORMAT = 1
@@ -62,8 +61,7 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
         The replay buffer's path, or ``None`` if it was not written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(agent, BeliefSAC):
-        agent.wait()
+    agent.wait()
     buffer: HerFrameBuffer = agent.replay_buffer  # type: ignore[assignment]
     room = buffer.nbytes * 1.05 < shutil.disk_usage(path.parent).free
     replay = replay_path(path) if with_buffer and room else None
@@ -79,7 +77,7 @@ def save(agent: PixelSAC, config: TrainConfig, path: Path, *, with_buffer: bool)
         "buffer_rng": buffer.rng.bit_generator.state,
         "action_rng": agent.action_space.np_random.bit_generator.state,
     }
-    weights = {name: module.state_dict() for name, module in _stateful(agent).items()}
+    weights = {name: module.state_dict() for name, module in agent.stateful().items()}
     weights["torch_rng"] = torch.get_rng_state()
     if buffer._shift is not None:
         weights["shift_rng"] = buffer._shift.generator.get_state()
@@ -140,7 +138,7 @@ def restore(agent: PixelSAC, checkpoint: Checkpoint) -> None:
         UsageError: the weights are of another architecture.
     """
     try:
-        for name, module in _stateful(agent).items():
+        for name, module in agent.stateful().items():
             module.load_state_dict(checkpoint.weights[name])
         if agent.log_ent_coef is not None:
             with torch.no_grad():
@@ -187,20 +185,6 @@ def restore_buffer(agent: PixelSAC, checkpoint: Checkpoint) -> None:
 def replay_path(checkpoint: Path) -> Path:
     """Where the replay buffer of a checkpoint lies."""
     return checkpoint.with_suffix(".replay.npz")
-
-
-def _stateful(agent: PixelSAC) -> dict[str, Any]:
-    """Everything with a state dict. The policy holds actor, critic, target and their encoders."""
-    parts: dict[str, Any] = {
-        "policy": agent.policy,
-        "actor_optimizer": agent.actor.optimizer,
-        "critic_optimizer": agent.critic.optimizer,
-    }
-    if agent.ent_coef_optimizer is not None:
-        parts["temperature_optimizer"] = agent.ent_coef_optimizer
-    if isinstance(agent, BeliefSAC):
-        parts |= {"classifier": agent.classifier, "classifier_optimizer": agent.classifier.optimizer}
-    return parts
 
 
 def _write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:

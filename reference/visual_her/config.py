@@ -64,7 +64,7 @@ class TrainConfig:
     strides: tuple[int, ...] = (2, 1, 1, 2)
     """Of ManipulationCNN's convolutions: 2 2 1 1 gives a map of the same size at less than half the price."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Of the convolutions: bfloat16 takes less than half the time on a CPU with AMX, more on others; auto chooses."""
+    """Of the convolutions: bfloat16 takes less than half the time on a CPU with AMX, where auto chooses it."""
     compile: bool = False
     """The encoder through torch.compile: the same figures but for rounding, after 10 to 40 s of compiling."""
     critic_encoder: bool = False

@@ -346,15 +346,18 @@ class HerFrameBuffer(ReplayBuffer):
 
         Both goals are centred on what was achieved and divided by 0.1 m, so that their difference keeps its meaning.
         """
-        stored = [np.arange(self._tail[env], self._complete[env]) % self.slots for env in range(self.n_envs)]
         statistics = {}
-        for key, vectors in self._vectors.items():
-            source = self._vectors["achieved_goal"] if key == "desired_goal" else vectors
-            values = np.concatenate([source[env, slots] for env, slots in enumerate(stored)])
+        for key in self._vectors:
+            values = self.stored("achieved_goal" if key == "desired_goal" else key)
             goal = key in ("achieved_goal", "desired_goal")
             scale = np.full(values.shape[1], 0.1) if goal else np.sqrt(values.var(axis=0) + 0.01**2)
             statistics[key] = (values.mean(axis=0), scale)
         return statistics
+
+    def stored(self, key: str) -> Array:
+        """A vector at every instant of the whole episodes, (N, size), env after env."""
+        slots = [np.arange(self._tail[env], self._complete[env]) % self.slots for env in range(self.n_envs)]
+        return np.concatenate([self._vectors[key][env, at] for env, at in enumerate(slots)])
 
     # ------------------------------------------------------------- persistence
 

@@ -1,9 +1,10 @@
 """The track "rewards alone": SAC + HER on a belief, which a success classifier learns from relabelled rewards.
 
-Replay reads ``achieved_goal`` to choose goals, to compute rewards and, by ``still_weight``, to draw episodes with contact
-more often. Encoder, belief, actor and critics receive pictures, proprioception, goals and rewards, and nothing else; of
-the goals that the encoder learns from most are near what was achieved (``near_goals``). The encoder has one teacher, the classifier's
-loss: the belief is stored in the replay as a vector, so that no gradient of actor or critics can reach it.
+Replay reads ``achieved_goal`` to choose goals, to compute rewards and, by ``still_weight``, to draw episodes with
+contact more often. Encoder, belief, actor and critics receive pictures, proprioception, goals and rewards, and nothing
+else; of the goals that the encoder learns from most are near what was achieved (``near_goals``). The encoder has one
+teacher, the classifier's loss: the belief is stored in the replay as a vector, so that no gradient of actor or critics
+can reach it.
 """
 
 from __future__ import annotations
@@ -100,9 +101,7 @@ class BeliefBuffer(HerFrameBuffer):
 
     def goal_statistics(self) -> tuple[Array, Array]:
         """Centre and standard deviation (D,) of the stored desired goals, in metres; 1 where they are all the same."""
-        stored = [np.arange(self._tail[env], self._complete[env]) % self.slots for env in range(self.n_envs)]
-        goals = self._vectors["desired_goal"]
-        values = np.concatenate([goals[env, slots] for env, slots in enumerate(stored)])
+        values = self.stored("desired_goal")
         spread = values.std(axis=0)
         return values.mean(axis=0), spread if spread.max() > 0 else np.ones_like(spread)
 
@@ -200,6 +199,11 @@ class BeliefSAC(PixelSAC):
             self._record("classifier_loss", loss)
             for episode, estimates in seen:
                 self.replay_buffer.refresh(episode, estimates)
+
+    def stateful(self) -> dict[str, Any]:
+        """Those of ``PixelSAC``, and the classifier's."""
+        classifier = self.classifier
+        return super().stateful() | {"classifier": classifier, "classifier_optimizer": classifier.optimizer}
 
     def _sample_action(self, learning_starts: int, action_noise: Any = None, n_envs: int = 1) -> Any:
         """As ``PixelSAC``'s, at random for as long as the agent does not learn."""

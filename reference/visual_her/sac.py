@@ -103,6 +103,19 @@ class PixelSAC(SAC):
         """What the learning rates are multiplied by at this step."""
         return 1.0 if self.anneal_over is None else max(self.LAST_RATE, 1 - self.num_timesteps / self.anneal_over)
 
+    def wait(self) -> None:
+        """Ends whatever the agent does beside its updates: nothing here."""
+
+    def stateful(self) -> dict[str, Any]:
+        """What a checkpoint keeps: name -> module or optimizer. The policy holds actor, critic, target and encoders."""
+        parts = {
+            "policy": self.policy,
+            "actor_optimizer": self.actor.optimizer,
+            "critic_optimizer": self.critic.optimizer,
+        }
+        temperature = {} if self.ent_coef_optimizer is None else {"temperature_optimizer": self.ent_coef_optimizer}
+        return {**parts, **temperature}
+
     def _critic_step(self, batch: DictReplayBufferSamples, features: torch.Tensor) -> None:
         """Mean squared TD error; with critic-encoder routing this is the only step that moves the encoder."""
         target = self._td_target(batch)

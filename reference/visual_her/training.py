@@ -270,7 +270,8 @@ def _seconds_before(resume: str | None) -> float:
 
 
 def _finite(agent: PixelSAC) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in agent.policy.parameters())
+    modules = [part for part in agent.stateful().values() if isinstance(part, torch.nn.Module)]
+    return all(bool(parameter.isfinite().all()) for module in modules for parameter in module.parameters())
 
 
 def new_episodes(agent: PixelSAC, seed: int) -> None:

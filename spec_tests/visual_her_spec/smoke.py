@@ -26,6 +26,7 @@ CLAIMED_METHODS = {
     Capability.RANDOM_SHIFT: ("random_shift",),
     Capability.LEARNING: ("learn",),
     Capability.TRAINING: ("train", "evaluate"),
+    Capability.BELIEF: ("make_belief_agent",),
 }
 GOALS = {"pixels", "achieved_goal", "desired_goal"}
 SIZE, FRAME_STACK, EPISODE_LENGTH = 12, 2, 5

@@ -344,6 +344,8 @@ def test_evaluated_episodes_differ(
 def test_a_run_with_a_belief_acts_without_the_position(
     impl: Implementation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if Capability.TRAINING not in impl.capabilities:
+        pytest.skip(f"not claimed: {Capability.TRAINING}")
     trained = _train(impl, replace(OPTIONS, belief=True), tmp_path / "run")
     _, shown = _evaluate(impl, trained, 2, tmp_path / "shown", monkeypatch)
     advice = "act from pixels, the robot's own state and desired_goal alone"
